@@ -1,0 +1,72 @@
+"""Pure. Canonical bytes and digests: one value, one spelling.
+
+UTF-8, keys sorted by code point, one trailing newline. Two-space indent for documents that people review, one
+compact line for records of `.jsonl` files. Digests are SHA-256, in lowercase hex.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from hashlib import sha256
+from sys import byteorder
+from typing import Any
+
+import orjson
+
+_DOCUMENT = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+_LINE = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+
+
+def document(value: Any) -> bytes:
+    """`value` as the bytes of a JSON file: sorted, indented by two, one trailing newline."""
+    return orjson.dumps(value, option=_DOCUMENT)
+
+
+def line(value: Any) -> bytes:
+    """`value` as one line of a `.jsonl` file, newline included."""
+    return orjson.dumps(value, option=_LINE)
+
+
+def compact(value: Any) -> bytes:
+    """`value` as compact sorted JSON without a newline: what content is compared and hashed by."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 of `data` in lowercase hex: a delta's or a manifest's identity."""
+    return sha256(data).hexdigest()
+
+
+KEY_BYTES = 8
+
+
+def key_bytes(key: str) -> bytes:
+    """The first eight bytes of the key's SHA-256: what key files hold, one after the other.
+
+    Eight bytes are a filter, not an identity: on a hit the candidate record is read and compared.
+    """
+    return sha256(key.encode("utf-8")).digest()[:KEY_BYTES]
+
+
+def key_hash(key: str) -> int:
+    """`key_bytes` as the integer that an array over a key file's bytes gives on this machine."""
+    return int.from_bytes(key_bytes(key), byteorder)
+
+
+def exact(number: int | float) -> Decimal | int:
+    """A JSON number as the exact decimal that its shortest spelling names (0.1 is 1/10, not the nearest double)."""
+    return number if isinstance(number, int) else Decimal(repr(number))
+
+
+def as_number(value: Decimal | int) -> int | float | None:
+    """An exact decimal back as a JSON number, integral ones as integers; None if JSON readers would lose digits.
+
+    Integers must fit 64 bits (-2^63 … 2^64-1), decimals must survive a round trip through a double.
+    """
+    if isinstance(value, Decimal):
+        if value == value.to_integral_value():
+            value = int(value)
+        else:
+            nearest = float(value)
+            return nearest if Decimal(repr(nearest)) == value else None
+    return value if -(2**63) <= value < 2**64 else None

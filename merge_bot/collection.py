@@ -1,0 +1,112 @@
+"""Pure. A collection: a named part of the state with one JSON Schema and one merge strategy.
+
+The rules stand in the schema's `x-merge`. This file is the noun; `schemas` reads and checks the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from merge_bot.canonical import compact
+
+SUM, UNION, APPEND, OBSERVE, LAST_WRITER_WINS = "sum", "union", "append", "observe", "last-writer-wins"
+LATEST, HOLD = "latest", "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyField:
+    """One field of a key; `hashed` ones enter by the SHA-256 of their canonical bytes."""
+
+    name: str
+    hashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyRule:
+    """How one property of a last-writer-wins entity merges: its own strategy, or who wins a conflict."""
+
+    strategy: str = LAST_WRITER_WINS
+    on_conflict: str = LATEST
+
+
+@dataclass(frozen=True)
+class Collection:
+    """One collection's rules. `path` is a repository path: the file of layout `file`, else a folder.
+
+    `pointer` (RFC 6901) is where the records sit inside a file; `shape` is how: "array", or "object" by key, in
+    which case the key field itself is not repeated inside the record. `references` maps a field to a collection.
+    """
+
+    name: str
+    strategy: str
+    delta_keys: tuple[str, ...]
+    layout: str
+    path: str
+    schema: Mapping[str, Any]
+    key: tuple[KeyField, ...] = ()
+    else_key: tuple[KeyField, ...] = ()
+    references: Mapping[str, str] = field(default_factory=dict)
+    pointer: str = ""
+    shape: str = "array"
+    on_conflict: str = LATEST
+    properties: Mapping[str, PropertyRule] = field(default_factory=dict)
+    schema_path: str = ""
+
+    @property
+    def keeps_records(self) -> bool:
+        """Append keys carry a key space, because `else_key` is one of its own."""
+        return self.strategy == APPEND
+
+    def key_of(self, record: Mapping[str, Any]) -> str | None:
+        """The record's key as text, None if it lacks a key field.
+
+        A record of an append collection: `[0,…]` by `key`, `[1,…]` by `else_key`. Elsewhere a single string or
+        integer field is its own text, several are a JSON array.
+        """
+        for space, fields in enumerate((self.key, self.else_key)):
+            if not fields:
+                continue
+            values: list[Any] = []
+            for part in fields:
+                value = record.get(part.name)
+                if value is None:
+                    break
+                values.append(sha256(compact(value)).hexdigest() if part.hashed else value)
+            else:
+                return self._key_text(space, values)
+        return None
+
+    def key_for(self, value: Any) -> str:
+        """The key text of the record that a reference with this value means (single-field keys only)."""
+        return self._key_text(0, [value])
+
+    def _key_text(self, space: int, values: list[Any]) -> str:
+        if self.strategy == APPEND:
+            return compact([space, *values]).decode()
+        if len(values) == 1 and isinstance(values[0], str):
+            return values[0]
+        return compact(values[0] if len(values) == 1 else values).decode()
+
+    def rule(self, name: str) -> PropertyRule:
+        """How property `name` of a last-writer-wins entity merges."""
+        return self.properties.get(name) or PropertyRule(on_conflict=self.on_conflict)
+
+
+class Collections(Mapping[str, Collection]):
+    """Every collection by name, and by the delta key that feeds it."""
+
+    def __init__(self, collections: Mapping[str, Collection]) -> None:
+        self._by_name = dict(sorted(collections.items()))
+        self.by_delta_key = {key: one for one in self._by_name.values() for key in one.delta_keys}
+
+    def __getitem__(self, name: str) -> Collection:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)

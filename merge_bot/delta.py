@@ -1,0 +1,131 @@
+"""Pure. The delta: an immutable file that says what one run of one worker changed.
+
+Its identity is the SHA-256 of its bytes. Operations are ordered by (instant, stream_id, digest, index); on real
+data (frame, utc) is not unique, so nothing relies on it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+STREAM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
+FILE_NAME = re.compile(
+    r"frame-(?P<frame>0|[1-9][0-9]{0,17})-(?P<stream_id>[A-Za-z0-9][A-Za-z0-9_-]{0,63})(?:\.(?P<suffix>[A-Za-z0-9_-]{1,80}))?\.json\Z"
+)
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_FRAME = 10**15
+
+
+class Origin(NamedTuple):
+    """Where an operation comes from, in the order that ranks writes: (instant, stream_id, digest).
+
+    `instant` is microseconds since 1970-01-01T00:00:00Z; `frame` is the delta's own frame.
+    """
+
+    instant: int
+    stream_id: str
+    digest: str
+    frame: int
+    utc: str
+
+
+class Operation(NamedTuple):
+    """One change. Ranks by (origin, index); `record` is the record, or {counter: increment} for a sum."""
+
+    origin: Origin
+    index: int
+    collection: str
+    pointer: str
+    record: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Bytes that arrived, and from where; nothing parsed yet.
+
+    `path` is the repository path (or a name) it came under, `blob` its git object id, `mode` its git file mode.
+    `data` is None when it was not read: not a regular file, or larger than the limit. `at_tip` says that the file
+    still lies in the inbox; False for a version that was overwritten or removed before the merge.
+    """
+
+    path: str
+    blob: str
+    mode: str
+    size: int
+    data: bytes | None
+    digest: str
+    at_tip: bool = True
+    transport: str = "inbox"
+
+
+@dataclass(slots=True)
+class Delta:
+    """A delta that passed validation. `operations` holds each collection's operations in document order."""
+
+    candidate: Candidate
+    frame: int
+    stream_id: str
+    utc: str
+    instant: int
+    operations: dict[str, list[Operation]] = field(default_factory=dict)
+    status: str = "ok"
+    run: str | None = None
+    epoch: int | None = None
+
+    @property
+    def digest(self) -> str:
+        return self.candidate.digest
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.instant, self.stream_id, self.digest, self.frame, self.utc)
+
+    @property
+    def slot(self) -> tuple[int, str, str | None]:
+        """What one run of one worker may fill once."""
+        return (self.frame, self.stream_id, self.run)
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(self.operations.values())
+
+    @property
+    def is_fallback(self) -> bool:
+        """It says "I tried and have nothing", and fills no slot."""
+        return self.status == "fallback"
+
+
+def parse_utc(text: str) -> int | None:
+    """Microseconds since the epoch of an RFC 3339 time with an offset; None if it is not one.
+
+    Digits below the microsecond are cut off. A time without an offset names no instant, so it is not accepted.
+    """
+    match = _RFC3339.match(text)
+    if not match:
+        return None
+    day, time, fraction, offset = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{day}T{time}{'+00:00' if offset in 'Zz' else offset}")
+        whole = (moment - _EPOCH) // timedelta(microseconds=1)
+    except (ValueError, OverflowError):
+        return None
+    return whole + int((fraction or "0")[:6].ljust(6, "0"))
+
+
+def instant_of(moment: datetime) -> int:
+    """Microseconds since the epoch of an aware datetime."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def format_utc(moment: datetime) -> str:
+    """An aware datetime as RFC 3339 in UTC with microseconds: 2026-03-25T03:14:22.000001Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def file_name(frame: int, stream_id: str, suffix: str | None = None) -> str:
+    """The name under which a delta lies in the inbox: frame-405-w1.json, with a run frame-405-w1.RUN.json."""
+    return f"frame-{frame}-{stream_id}.{suffix}.json" if suffix else f"frame-{frame}-{stream_id}.json"

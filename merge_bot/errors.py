@@ -1,0 +1,56 @@
+"""Pure. Errors: the bot itself cannot go on. What a worker did wrong is a value in `findings`, never an exception.
+
+Exit codes, decided once: 0 done, 1 a known problem, 3 a bug of ours, 75 try again later, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+EXIT_DONE = 0
+EXIT_PROBLEM = 1
+EXIT_BUG = 3
+EXIT_TRY_AGAIN = 75
+EXIT_INTERRUPTED = 130
+
+
+class DreamcatcherError(Exception):
+    """A known problem that stops the run. The text is a letter: what happened, why, what to do now."""
+
+    exit_code = EXIT_PROBLEM
+
+
+class SettingsError(DreamcatcherError):
+    """The settings file cannot be used; nothing was read or written beyond it."""
+
+
+class SchemaError(DreamcatcherError):
+    """One or more schemas, or their `x-merge` rules, cannot be used; the text lists every problem."""
+
+
+class RepositoryError(DreamcatcherError):
+    """The git repository is not in a shape that can be merged (no genesis, no such ref, shallow, …)."""
+
+
+class UnreadableState(DreamcatcherError):
+    """Canonical state cannot be read (conflict markers, truncated, wrong shape). There is no fallback to empty."""
+
+
+class ForeignEdit(DreamcatcherError):
+    """Canonical state was changed by another hand since the newest manifest."""
+
+
+class GuardError(DreamcatcherError):
+    """The merged result broke a law (a collection would shrink, say); nothing was written."""
+
+
+class LocalEdits(DreamcatcherError):
+    """Uncommitted edits in the work tree stand where the merge would write."""
+
+
+class GitFailed(DreamcatcherError):
+    """A git command failed in a way that nothing above could explain."""
+
+
+class Contended(DreamcatcherError):
+    """The ref kept moving until the time budget was spent; running again is safe."""
+
+    exit_code = EXIT_TRY_AGAIN

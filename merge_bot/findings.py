@@ -1,0 +1,154 @@
+"""Pure. The three wrongs that are values (rejection, conflict, violation), the constants they carry, and receipts.
+
+Programs match on the constants (`Reason`, `Outcome`, `Recover`), never on text. Sentences live in `messages`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Outcome(StrEnum):
+    """What became of a delta, or of one operation in it."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    SUPERSEDED = "superseded"
+    CONFLICT = "conflict"
+    HELD = "held"
+    PARKED = "parked"
+    LATE = "late"
+    FENCED = "fenced"
+    QUARANTINED = "quarantined"
+    FALLBACK = "fallback"
+
+
+class Recover(StrEnum):
+    """What the writer can do about it."""
+
+    NONE = "none"
+    RESUBMIT = "resubmit"
+    REFETCH_AND_RECOMPUTE = "refetch_and_recompute"
+    CLAIM_AGAIN = "claim_again"
+    FIX_SCHEMA = "fix_schema"
+    WAIT_FOR_TARGET = "wait_for_target"
+    ASK_OPERATOR = "ask_operator"
+
+
+class Reason(StrEnum):
+    """Why. One constant for each thing that can be wrong; new ones are added, old ones never change meaning."""
+
+    # the bytes
+    NOT_UTF8 = "not_utf8"
+    BYTE_ORDER_MARK = "byte_order_mark"
+    EMPTY_FILE = "empty_file"
+    NOT_JSON = "not_json"
+    TRUNCATED = "truncated"
+    CONFLICT_MARKERS = "conflict_markers"
+    DUPLICATE_KEY = "duplicate_key"
+    NOT_A_NUMBER = "not_a_number"
+    NUMBER_OUT_OF_RANGE = "number_out_of_range"
+    NUMBER_LOSES_DIGITS = "number_loses_digits"
+    LONE_SURROGATE = "lone_surrogate"
+    TOO_DEEP = "too_deep"
+    TOO_LARGE = "too_large"
+    # the file
+    NOT_A_REGULAR_FILE = "not_a_regular_file"
+    NOT_A_DELTA_FILE = "not_a_delta_file"
+    NAME_DISAGREES = "name_disagrees"
+    # the envelope
+    NOT_AN_OBJECT = "not_an_object"
+    MISSING_KEY = "missing_key"
+    UNKNOWN_KEY = "unknown_key"
+    ALIAS_CLASH = "alias_clash"
+    BAD_FRAME = "bad_frame"
+    BAD_STREAM_ID = "bad_stream_id"
+    BAD_UTC = "bad_utc"
+    BAD_META = "bad_meta"
+    # the records
+    SCHEMA_VIOLATION = "schema_violation"
+    NO_KEY = "no_key"
+    VALIDATION_TOO_SLOW = "validation_too_slow"
+    # admission
+    STREAM_ID_DIFFERS_IN_CASE = "stream_id_differs_in_case"
+    CLOCK_AHEAD = "clock_ahead"
+    FUTURE_FRAME = "future_frame"
+    LATE_FRAME = "late_frame"
+    ALREADY_MERGED = "already_merged"
+    SAME_BYTES = "same_bytes"
+    SLOT_REUSED = "slot_reused"
+    SLOT_ALREADY_MERGED = "slot_already_merged"
+    NEWER_VERSION = "newer_version"
+    NOTHING_TO_SAY = "nothing_to_say"
+    # the merge
+    SAME_RECORD = "same_record"
+    SAME_KEY_OTHER_CONTENT = "same_key_other_content"
+    OLDER_WRITE = "older_write"
+    CONCURRENT_WRITE = "concurrent_write"
+    HELD_FOR_RESOLUTION = "held_for_resolution"
+    DANGLING_REFERENCE = "dangling_reference"
+    INCOMPLETE_ENTITY = "incomplete_entity"
+    SUM_OUT_OF_RANGE = "sum_out_of_range"
+    WAS_PARKED = "was_parked"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing wrong at one place.
+
+    `file` is a repository path or a name that the reader knows; `pointer` is an RFC 6901 JSON pointer ("" is the
+    whole document); `line` counts from 1, 0 when there is none.
+    """
+
+    file: str
+    line: int
+    pointer: str
+    reason: Reason
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A delta that may not enter: whole, kept, explained, never fatal to the frame.
+
+    `frame`, `stream_id` and `utc` are what could still be read of its envelope, each only if it was well formed.
+    """
+
+    problems: tuple[Problem, ...]
+    recover: Recover = Recover.RESUBMIT
+    frame: int | None = None
+    stream_id: str | None = None
+    utc: str | None = None
+
+
+@dataclass(slots=True)
+class OperationReceipt:
+    """One operation that was not simply applied. `pointer` is its place in the delta."""
+
+    collection: str
+    pointer: str
+    outcome: Outcome
+    reason: Reason
+    recover: Recover
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What became of one delta: counts by outcome, and each operation that was not simply applied."""
+
+    digest: str
+    source: str
+    outcome: Outcome
+    frame: int | None = None
+    stream_id: str | None = None
+    utc: str | None = None
+    reason: Reason | None = None
+    recover: Recover = Recover.NONE
+    counts: dict[str, int] = field(default_factory=dict)
+    operations: list[OperationReceipt] = field(default_factory=list)
+    problems: tuple[Problem, ...] = ()
+    notes: list[str] = field(default_factory=list)

@@ -1,0 +1,57 @@
+"""Pure. `parked.jsonl`: records that refer to nothing yet, or entities still incomplete, waiting for what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from merge_bot.canonical import line
+from merge_bot.delta import Operation, Origin, parse_utc
+from merge_bot.findings import Reason
+from merge_bot.paths import Paths
+from merge_bot.state import Files, parse_lines
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A violation that waits. `waits_for` lists {collection, key} or {field, problem}; `since` is the frame."""
+
+    operation: Operation
+    reason: Reason
+    waits_for: tuple[dict[str, Any], ...]
+    since: int
+
+    def as_json(self) -> dict[str, Any]:
+        origin = self.operation.origin
+        return {
+            "collection": self.operation.collection,
+            "delta": origin.digest,
+            "frame": origin.frame,
+            "index": self.operation.index,
+            "pointer": self.operation.pointer,
+            "reason": self.reason,
+            "record": self.operation.record,
+            "since": self.since,
+            "stream_id": origin.stream_id,
+            "utc": origin.utc,
+            "waits_for": list(self.waits_for),
+        }
+
+
+def read_parked(files: Files, paths: Paths) -> list[Parked]:
+    """What waits, as of the frame before. Raises UnreadableState if the file is damaged."""
+    data = files.read(paths.parked)
+    return [_parked(one) for one in parse_lines(data, paths.parked)] if data else []
+
+
+def _parked(one: dict[str, Any]) -> Parked:
+    origin = Origin(parse_utc(one["utc"]) or 0, one["stream_id"], one["delta"], one["frame"], one["utc"])
+    operation = Operation(origin, one["index"], one["collection"], one["pointer"], one["record"])
+    return Parked(operation, Reason(one["reason"]), tuple(one["waits_for"]), one["since"])
+
+
+def parked_bytes(waiting: Iterable[Parked]) -> bytes:
+    """The file's bytes, in the order of the operations' rank."""
+    ranked = sorted(waiting, key=lambda one: (one.operation.origin, one.operation.index))
+    return b"".join(line(one.as_json()) for one in ranked)

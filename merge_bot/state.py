@@ -1,0 +1,112 @@
+"""Pure. The canonical state as the merge sees it: the files of one commit, and how each kind is read.
+
+Unreadable state stops the merge: no reader here falls back to an empty value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+from merge_bot import letters, strict_json
+from merge_bot.errors import UnreadableState
+from merge_bot.paths import Paths
+from merge_bot.tree import FILE, TREE, Entry, object_id
+
+_DEPTH = 250
+
+
+class Files(Protocol):
+    """The files of one commit. Paths are relative to the repository's root, with `/`."""
+
+    def read(self, path: str) -> bytes | None:
+        """A file's bytes; None if there is no such file."""
+
+    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
+        """The bytes of those of `paths` that exist, in one batch."""
+
+    def folder(self, path: str) -> Mapping[str, Entry]:
+        """A folder's entries by name; empty if there is no such folder."""
+
+
+class MemoryFiles:
+    """Files held in a dict: the reference meaning of `Files`."""
+
+    def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
+        self.files = dict(files or {})
+
+    def read(self, path: str) -> bytes | None:
+        return self.files.get(path)
+
+    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
+        return {path: self.files[path] for path in paths if path in self.files}
+
+    def folder(self, path: str) -> Mapping[str, Entry]:
+        entries: dict[str, Entry] = {}
+        for name, data in self.files.items():
+            if name.startswith(path + "/"):
+                head, _, rest = name[len(path) + 1 :].partition("/")
+                entries[head] = Entry(TREE, "") if rest else Entry(FILE, object_id("blob", data))
+        return entries
+
+
+def read_json(files: Files, path: str) -> Any:
+    """The value of a JSON file of the state; None if there is no such file.
+
+    Raises UnreadableState, naming file and line, if it is there and cannot be read.
+    """
+    data = files.read(path)
+    return None if data is None else parse_json(data, path)
+
+
+def parse_json(data: bytes, path: str) -> Any:
+    """The value of a JSON file of the state. Raises UnreadableState with file and line."""
+    parsed = strict_json.parse(data, path, max_depth=_DEPTH)
+    if parsed.problems:
+        raise UnreadableState(letters.unreadable_state(parsed.problems))
+    return parsed.value
+
+
+def parse_lines(data: bytes, path: str) -> list[Any]:
+    """The records of a `.jsonl` file of the state. Raises UnreadableState with file and line."""
+    if data and not data.endswith(b"\n"):
+        raise UnreadableState(letters.unreadable_lines(path, data.count(b"\n") + 1, "the last line is cut off"))
+    lines = data.split(b"\n")[:-1]
+    try:
+        records: list[Any] = orjson.loads(b"[" + b",".join(lines) + b"]")
+        if len(records) == len(lines):
+            return records
+    except orjson.JSONDecodeError:
+        pass
+    for number, one in enumerate(lines, start=1):
+        try:
+            orjson.loads(one)
+        except orjson.JSONDecodeError as error:
+            raise UnreadableState(letters.unreadable_lines(path, number, error.msg)) from None
+    raise UnreadableState(letters.unreadable_lines(path, 1, "lines and records do not match"))
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """`_meta.json`: the open frame, as of when, and the digest of the newest manifest."""
+
+    frame: int
+    as_of: str
+    manifest: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"frame": self.frame, "as_of": self.as_of, "manifest": self.manifest}
+
+
+def read_meta(files: Files, paths: Paths) -> Meta | None:
+    """The frame clock; None where there is none yet. Raises UnreadableState if it is damaged."""
+    value = read_json(files, paths.meta)
+    if value is None:
+        return None
+    match value:
+        case {"frame": int(frame), "as_of": str(as_of), "manifest": str(manifest)} if frame >= 1:
+            return Meta(frame, as_of, manifest)
+    raise UnreadableState(letters.wrong_shape(paths.meta, 'an object with "frame", "as_of" and "manifest"'))

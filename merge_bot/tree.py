@@ -1,0 +1,95 @@
+"""Pure. Git's tree objects: read, written and edited without a repository at hand.
+
+The merge must know the state tree's id before it commits, because the manifest names it. Object format:
+https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+TREE = "040000"
+FILE = "100644"
+
+
+class Entry(NamedTuple):
+    """A tree entry: six-digit octal mode and object id in hex."""
+
+    mode: str
+    id: str
+
+    @property
+    def is_tree(self) -> bool:
+        return self.mode == TREE
+
+    @property
+    def is_file(self) -> bool:
+        return self.mode == FILE
+
+
+Entries = Mapping[str, Entry]
+
+
+def object_id(kind: str, data: bytes, object_format: str = "sha1") -> str:
+    """The id that git gives an object of this kind ("blob", "tree") and content."""
+    return hashlib.new(object_format, f"{kind} {len(data)}\0".encode() + data).hexdigest()
+
+
+def parse(raw: bytes, object_format: str = "sha1") -> dict[str, Entry]:
+    """A raw tree object as name → entry. Names are text with undecodable bytes kept (surrogateescape)."""
+    width = hashlib.new(object_format).digest_size
+    entries: dict[str, Entry] = {}
+    at = 0
+    while at < len(raw):
+        space = raw.index(b" ", at)
+        end = raw.index(b"\0", space)
+        name = raw[space + 1 : end].decode("utf-8", "surrogateescape")
+        entries[name] = Entry(raw[at:space].decode().zfill(6), raw[end + 1 : end + 1 + width].hex())
+        at = end + 1 + width
+    return entries
+
+
+def encode(entries: Entries) -> bytes:
+    """Entries as a raw tree object, in git's order (a folder sorts as if its name ended in `/`)."""
+    rows = [(name.encode("utf-8", "surrogateescape"), entry) for name, entry in entries.items()]
+    rows.sort(key=lambda row: row[0] + b"/" if row[1].is_tree else row[0])
+    return b"".join(
+        entry.mode.lstrip("0").encode() + b" " + name + b"\0" + bytes.fromhex(entry.id) for name, entry in rows
+    )
+
+
+def edited(
+    root: str | None,
+    changes: Mapping[str, Entry | None],
+    read: Callable[[str], Entries],
+    *,
+    without: Iterable[str] = (),
+    object_format: str = "sha1",
+) -> str:
+    """The id of tree `root` after `changes` (path → entry, None removes); None as root is the empty tree.
+
+    `read` gives the entries of a tree id; only trees on the way to a change are read. `without` names entries of
+    the root to leave out. A folder left empty disappears, as git has no empty folders.
+    """
+    nested: dict[str, dict[str, Entry | None]] = {}
+    entries = dict(read(root)) if root else {}
+    for name in without:
+        entries.pop(name, None)
+    for path, entry in changes.items():
+        head, _, rest = path.partition("/")
+        if rest:
+            nested.setdefault(head, {})[rest] = entry
+        elif entry is None:
+            entries.pop(head, None)
+        else:
+            entries[head] = entry
+    for head, below in nested.items():
+        old = entries.get(head)
+        new = edited(old.id if old and old.is_tree else None, below, read, object_format=object_format)
+        if new == object_id("tree", b"", object_format):
+            entries.pop(head, None)
+        else:
+            entries[head] = Entry(TREE, new)
+    return object_id("tree", encode(entries), object_format)

@@ -1,0 +1,57 @@
+"""Pure. `workers.json`: what is known of each worker, a line a worker, written by the merge alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from merge_bot.canonical import compact
+from merge_bot.findings import Outcome, Receipt
+from merge_bot.paths import Paths
+from merge_bot.state import Files, read_json
+
+_TALLIES = {
+    Outcome.APPLIED: "applied",
+    Outcome.LATE: "late",
+    Outcome.FALLBACK: "fallbacks",
+    Outcome.QUARANTINED: "quarantined",
+}
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker's tallies; `frame` and `utc` are of its newest delta that was applied."""
+
+    applied: int = 0
+    fallbacks: int = 0
+    frame: int = 0
+    late: int = 0
+    quarantined: int = 0
+    utc: str = ""
+
+
+@dataclass(slots=True)
+class Workers:
+    """Every worker that ever delivered, by id."""
+
+    known: dict[str, Worker] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, files: Files, paths: Paths) -> Workers:
+        value: dict[str, Any] = read_json(files, paths.workers) or {}
+        return cls({name: Worker(**one) for name, one in value.items()})
+
+    def record(self, receipt: Receipt) -> None:
+        """Count one delta's outcome for the worker that it names, if it names one."""
+        tally = _TALLIES.get(receipt.outcome)
+        if receipt.stream_id is None or tally is None:
+            return
+        worker = self.known.setdefault(receipt.stream_id, Worker())
+        setattr(worker, tally, getattr(worker, tally) + 1)
+        if receipt.outcome in (Outcome.APPLIED, Outcome.LATE) and receipt.frame is not None:
+            worker.frame, worker.utc = max((worker.frame, worker.utc), (receipt.frame, receipt.utc or ""))
+
+    def as_bytes(self) -> bytes:
+        """A JSON object with one worker a line, so that a change to one is a change of one line."""
+        rows = [b"  " + compact(name) + b": " + compact(asdict(one)) for name, one in sorted(self.known.items())]
+        return b"{\n" + b",\n".join(rows) + b"\n}\n" if rows else b"{}\n"
