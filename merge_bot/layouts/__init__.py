@@ -1,0 +1,1 @@
+"""Pure. Layouts: how a collection's records lie in files."""

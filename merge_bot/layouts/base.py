@@ -1,0 +1,68 @@
+"""Pure. The contract of layouts: where a collection's records lie in files, and how a frame changes them.
+
+A `Store` is one collection opened for one frame. It reads lazily, only what it is asked for, and collects the
+frame's changes; `flush` gives them as whole files. Values that a store hands out are never changed in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Items
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from merge_bot.collection import Collection
+from merge_bot.paths import Paths
+from merge_bot.state import Files
+
+WHOLE = ""
+"""The key of a collection that is one value: a sum's object of counters, a union's array in one file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One file after the frame, with its number of records before and after."""
+
+    path: str
+    data: bytes
+    before: int
+    after: int
+
+
+class Store(Protocol):
+    """One collection's records, as its layout keeps them."""
+
+    def present(self, keys: Items[str]) -> set[str]:
+        """Those of `keys` under which there is a record. May answer by key hash (see `canonical.key_hash`)."""
+
+    def records(self, keys: Items[str]) -> dict[str, Any]:
+        """The records under `keys`, compared in full; absent ones are missing from the answer."""
+
+    def put(self, key: str, value: Any) -> None:
+        """Set the value under `key`."""
+
+    def append(self, items: Sequence[tuple[str, Any]]) -> None:
+        """Add (key, record) pairs after what is there, in the order given."""
+
+    def flush(self) -> Iterable[Change]:
+        """The files that changed."""
+
+    def growth(self) -> int:
+        """How many records this frame adds; asked after `flush`."""
+
+
+@dataclass(slots=True)
+class Opening:
+    """What a layout needs to open a collection. `shared` holds documents that several collections keep parts of."""
+
+    collection: Collection
+    files: Files
+    paths: Paths
+    frame: int
+    shared: dict[str, Any] = field(default_factory=dict)
+
+
+class Layout(Protocol):
+    """One way to lay a collection out in files."""
+
+    def __call__(self, opening: Opening) -> Store: ...

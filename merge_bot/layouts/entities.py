@@ -1,0 +1,124 @@
+"""Pure. Layout `entities`: one file a key, so a frame reads and writes only the entities that it touches.
+
+A single value is `KEY.json`; an observed entity is `KEY.jsonl`, one record a line. Names keep `[a-z0-9_-]` and
+percent-encode the rest (file systems that fold case must not fold keys); long ones end in a hash. A folder takes a
+thousand files; further ones go one level deeper, by the hash of the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Items
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Any
+
+from merge_bot.canonical import document, line
+from merge_bot.collection import OBSERVE
+from merge_bot.layouts.base import Change, Opening
+from merge_bot.state import parse_json, parse_lines
+
+FOLDER_LIMIT = 1000
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
+_LONGEST = 120
+# Names that Windows keeps for devices: https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul"} | {f"com{digit}" for digit in range(10)} | {f"lpt{digit}" for digit in range(10)}
+)
+
+
+def entity_name(key: str) -> str:
+    """The file name, without its ending, of the entity under `key`."""
+    name = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02x}" for byte in key.encode("utf-8"))
+    if name in _DEVICES:
+        name = f"%{ord(name[0]):02x}{name[1:]}"
+    if not name or len(name) > _LONGEST:
+        name = f"{name[:60]}~{sha256(key.encode('utf-8')).hexdigest()[:32]}"
+    return name
+
+
+class EntitiesStore:
+    """The files of one collection's entities."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._rules = opening.collection
+        self._files = opening.files
+        self._ending = ".jsonl" if opening.collection.strategy == OBSERVE else ".json"
+        self._changed: dict[str, Any] = {}
+        self._added: dict[str, list[Any]] = {}
+        self._growth = 0
+
+    def present(self, keys: Items[str]) -> set[str]:
+        return {key for key in keys if key in self._changed or self._find(key)}
+
+    def records(self, keys: Items[str]) -> dict[str, Any]:
+        found = {key: self._changed[key] for key in keys if key in self._changed}
+        where = {key: path for key in keys if key not in found and (path := self._find(key))}
+        data = self._files.read_many(where.values())
+        parse = parse_lines if self._ending == ".jsonl" else parse_json
+        return found | {key: parse(data[path], path) for key, path in where.items()}
+
+    def put(self, key: str, value: Any) -> None:
+        self._changed[key] = value
+
+    def append(self, items: Sequence[tuple[str, Any]]) -> None:
+        for key, record in items:
+            self._added.setdefault(key, []).append(record)
+
+    def flush(self) -> Iterable[Change]:
+        keys = sorted(self._changed | self._added)
+        where = {key: path for key in keys if (path := self._find(key))}
+        data = self._files.read_many(where.values())
+        crowd: dict[str, int] = {}
+        for key in keys:
+            path = where.get(key) or self._place(key, crowd)
+            old = data.get(path)
+            if key in self._added:
+                before = len(parse_lines(old, path)) if old else 0
+                added = self._added[key]
+                self._growth += len(added)
+                yield Change(path, (old or b"") + b"".join(map(line, added)), before, before + len(added))
+            else:
+                value = self._changed[key]
+                before = _size(parse_json(old, path)) if old is not None else 0
+                new = document(value)
+                self._growth += _size(value) - before
+                if new != old:
+                    yield Change(path, new, before, _size(value))
+
+    def growth(self) -> int:
+        return self._growth
+
+    def _find(self, key: str) -> str | None:
+        """The path of the entity's file, None if it has none."""
+        folder, name = self._rules.path, entity_name(key) + self._ending
+        for deeper in _levels(key):
+            entries = self._files.folder(folder)
+            if name in entries:
+                return f"{folder}/{name}"
+            if deeper not in entries:
+                return None
+            folder = f"{folder}/{deeper}"
+        return None
+
+    def _place(self, key: str, crowd: dict[str, int]) -> str:
+        """Where a new entity goes. `crowd` counts each folder's files, those of this frame included."""
+        folder, name = self._rules.path, entity_name(key) + self._ending
+        for deeper in _levels(key):
+            if folder not in crowd:
+                crowd[folder] = sum(not entry.is_tree for entry in self._files.folder(folder).values())
+            if crowd[folder] < FOLDER_LIMIT:
+                break
+            folder = f"{folder}/{deeper}"
+        crowd[folder] = crowd.get(folder, 0) + 1
+        return f"{folder}/{name}"
+
+
+def _levels(key: str) -> Iterable[str]:
+    """The names of the deeper folders that `key` would go to, level by level."""
+    digest = sha256(key.encode("utf-8")).hexdigest()
+    return (f"~{digest[at : at + 2]}" for at in range(0, 16, 2))
+
+
+def _size(value: Any) -> int:
+    """How many records an entity's value counts as: a set counts its members."""
+    return len(value) if isinstance(value, list) else 1
