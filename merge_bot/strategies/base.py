@@ -1,0 +1,44 @@
+"""Pure. The contract of merge strategies.
+
+A strategy folds operations, already ranked by (instant, stream_id, digest, index), into one collection's store. It
+says only what was *not* simply applied; everything else was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from merge_bot.collection import Collection
+from merge_bot.conflicts import Conflicts
+from merge_bot.delta import Operation
+from merge_bot.findings import Outcome, Reason, Recover
+from merge_bot.layouts.base import Store
+
+
+@dataclass(slots=True)
+class Loss:
+    """An operation that was not simply applied, and why."""
+
+    operation: Operation
+    outcome: Outcome
+    reason: Reason
+    recover: Recover = Recover.NONE
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Ground:
+    """What a strategy works on: the collection's records, its clocks (last-writer-wins only), the open conflicts."""
+
+    store: Store
+    clocks: Store | None
+    conflicts: Conflicts
+
+
+class Strategy(Protocol):
+    """One way to merge."""
+
+    def fold(self, rules: Collection, operations: Sequence[Operation], ground: Ground) -> list[Loss]:
+        """Bring `operations` into the ground's store."""

@@ -1,0 +1,230 @@
+"""Pure. last-writer-wins. Law: each field of each entity holds the value of its greatest write, also against late
+deltas; other fields and other entities are not touched; an entity that is not there yet is created.
+
+Tie-break: (instant, stream_id, digest, index). Different values from two streams in one frame are a conflict, with
+every value recorded. Under `on_conflict: hold` no value is applied: the field keeps what it had before that frame,
+and what comes later joins the candidates, until a resolution. A field's own `sum` or `union` adds instead.
+Operations: the key fields and any of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from merge_bot.canonical import compact
+from merge_bot.collection import HOLD, LATEST, SUM, UNION, Collection
+from merge_bot.conflicts import Conflicts, candidate
+from merge_bot.delta import Operation, Origin, parse_utc
+from merge_bot.findings import Outcome, Reason, Recover
+from merge_bot.strategies.base import Ground, Loss
+from merge_bot.strategies.sum import total
+from merge_bot.strategies.union import united
+
+_ABSENT: Any = object()
+_RANKED_OUTCOMES = (Outcome.HELD, Outcome.CONFLICT, Outcome.SUPERSEDED)
+
+
+class Write(NamedTuple):
+    """One value written to one field. Writes rank by (origin, index)."""
+
+    origin: Origin
+    index: int
+    value: Any
+
+    @property
+    def rank(self) -> tuple[Origin, int]:
+        return (self.origin, self.index)
+
+    def as_json(self) -> dict[str, Any]:
+        origin = self.origin
+        return {
+            "at": origin.utc,
+            "by": origin.stream_id,
+            "delta": origin.digest,
+            "frame": origin.frame,
+            "index": self.index,
+        }
+
+
+def _write(clock: dict[str, Any], value: Any) -> Write:
+    origin = Origin(parse_utc(clock["at"]) or 0, clock["by"], clock["delta"], clock["frame"], clock["at"])
+    return Write(origin, clock["index"], value)
+
+
+@dataclass(slots=True)
+class Settled:
+    """A field after a fold: its value (or absent), its clock, the open conflict if any, and the losing writes."""
+
+    value: Any
+    clock: dict[str, Any]
+    conflict: dict[str, Any] | None
+    lost: list[tuple[Write, Outcome, Reason]]
+
+
+def latest(value: Any, clock: dict[str, Any] | None, writes: Sequence[Write]) -> Settled:
+    """The greatest write wins; the incumbent, known by its clock, competes like any other."""
+    incumbent = [_write(clock, value)] if clock else []
+    ranked = sorted([*incumbent, *writes], key=lambda write: write.rank)
+    winner = ranked[-1]
+    finals = {one.origin.stream_id: one for one in ranked if one.origin.frame == winner.origin.frame}
+    rivals = [one for one in finals.values() if not _same(one.value, winner.value)]
+    conflict = _entry(winner, LATEST, winner.value, list(finals.values())) if rivals else None
+    lost = [
+        (one, Outcome.CONFLICT, Reason.CONCURRENT_WRITE)
+        if one in rivals
+        else (one, Outcome.SUPERSEDED, Reason.OLDER_WRITE)
+        for one in writes
+        if not _same(one.value, winner.value)
+    ]
+    return Settled(winner.value, winner.as_json(), conflict, lost)
+
+
+def hold(value: Any, clock: dict[str, Any] | None, writes: Sequence[Write]) -> Settled:
+    """Frame by frame: what all writers of a frame agree on is the value; the first frame that disagrees is held.
+
+    The clock keeps every write and the value before the first, so that a late delta finds the same answer.
+    """
+    known = [_write(one, one["value"]) for one in clock["writes"]] if clock else []
+    base = clock.get("base", _ABSENT) if clock else value
+    ranked = sorted([*known, *writes], key=lambda write: (write.origin.frame, write.rank))
+    current, held = base, None
+    for frame in sorted({one.origin.frame for one in ranked}):
+        finals = {one.origin.stream_id: one for one in ranked if one.origin.frame == frame}
+        values = {compact(one.value) for one in finals.values()}
+        if len(values) > 1:
+            held = frame
+            break
+        current = next(iter(finals.values())).value
+    new_clock: dict[str, Any] = {"writes": [one.as_json() | {"value": one.value} for one in ranked]}
+    if base is not _ABSENT:
+        new_clock["base"] = base
+    if held is None:
+        older = [one for one in writes if not _same(one.value, current)]
+        return Settled(current, new_clock, None, [(one, Outcome.SUPERSEDED, Reason.OLDER_WRITE) for one in older])
+    waiting = [one for one in ranked if one.origin.frame >= held]
+    conflict = _entry(waiting[0], HOLD, None if current is _ABSENT else current, waiting)
+    lost = [
+        (one, Outcome.HELD, Reason.HELD_FOR_RESOLUTION)
+        if one.origin.frame >= held
+        else (one, Outcome.SUPERSEDED, Reason.OLDER_WRITE)
+        for one in writes
+        if one.origin.frame >= held or not _same(one.value, current)
+    ]
+    return Settled(current, new_clock, conflict, lost)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is not _ABSENT and other is not _ABSENT and compact(one) == compact(other)
+
+
+def _entry(of: Write, policy: str, value: Any, writes: Sequence[Write]) -> dict[str, Any]:
+    ranked = sorted(writes, key=lambda write: write.rank)
+    candidates = [candidate(one.origin, one.value) for one in ranked]
+    return {"frame": of.origin.frame, "policy": policy, "value": value, "candidates": candidates}
+
+
+@dataclass(slots=True)
+class EntityFold:
+    """One entity after its operations. `conflicts` maps a written field to its open conflict, or None."""
+
+    entity: dict[str, Any]
+    clock: dict[str, Any]
+    conflicts: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    losses: list[Loss] = field(default_factory=list)
+    out_of_range: list[str] = field(default_factory=list)
+
+
+def fold_entity(
+    rules: Collection, base: dict[str, Any] | None, clock: dict[str, Any] | None, operations: Sequence[Operation]
+) -> EntityFold:
+    """Bring ranked `operations` on one entity together with what it was. Changes neither argument."""
+    key_fields = {part.name for part in rules.key}
+    folded = EntityFold(dict(base or {}), dict(clock or {}))
+    writes: dict[str, list[Write]] = {}
+    by_rank: dict[tuple[str, int], Operation] = {}
+    for operation in operations:
+        by_rank[operation.origin.digest, operation.index] = operation
+        for name, value in operation.record.items():
+            if name in key_fields:
+                folded.entity.setdefault(name, value)
+            else:
+                writes.setdefault(name, []).append(Write(operation.origin, operation.index, value))
+    lost: dict[tuple[str, int], dict[str, tuple[Outcome, Reason, Any]]] = {}
+    for name, ones in writes.items():
+        rule = rules.rule(name)
+        if rule.strategy == SUM:
+            result = total(folded.entity.get(name, 0), [one.value for one in ones])
+            if result is None:
+                folded.out_of_range.append(name)
+            else:
+                folded.entity[name] = result
+        elif rule.strategy == UNION:
+            folded.entity[name] = united(folded.entity.get(name, []), [one for write in ones for one in write.value])
+        else:
+            settle = hold if rule.on_conflict == HOLD else latest
+            settled = settle(folded.entity.get(name, _ABSENT), folded.clock.get(name), ones)
+            if settled.value is not _ABSENT:
+                folded.entity[name] = settled.value
+            else:
+                folded.entity.pop(name, None)
+            folded.clock[name] = settled.clock
+            folded.conflicts[name] = settled.conflict
+            for write, outcome, reason in settled.lost:
+                won = None if settled.value is _ABSENT else settled.value
+                lost.setdefault((write.origin.digest, write.index), {})[name] = (outcome, reason, won)
+    folded.losses = [_loss(by_rank[rank], fields) for rank, fields in lost.items()]
+    return folded
+
+
+def _loss(operation: Operation, fields: dict[str, tuple[Outcome, Reason, Any]]) -> Loss:
+    """The worst outcome of an operation's fields speaks for it; the detail names each field that was not applied."""
+    outcome, reason = min(
+        ((outcome, reason) for outcome, reason, _ in fields.values()), key=lambda one: _RANKED_OUTCOMES.index(one[0])
+    )
+    recover = {
+        Outcome.HELD: Recover.ASK_OPERATOR,
+        Outcome.CONFLICT: Recover.REFETCH_AND_RECOMPUTE,
+    }.get(outcome, Recover.NONE)
+    detail = {
+        name: {"wrote": operation.record[name], "stands": stands, "reason": why}
+        for name, (_, why, stands) in fields.items()
+    }
+    return Loss(operation, outcome, reason, recover, {"fields": detail})
+
+
+class LastWriterWins:
+    """Entities whose fields each keep their greatest write."""
+
+    def fold(self, rules: Collection, operations: Sequence[Operation], ground: Ground) -> list[Loss]:
+        assert ground.clocks is not None
+        by_key: dict[str, list[Operation]] = {}
+        for operation in operations:
+            by_key.setdefault(rules.key_of(operation.record) or "", []).append(operation)
+        entities = ground.store.records(by_key.keys())
+        clocks = ground.clocks.records(by_key.keys())
+        losses: list[Loss] = []
+        for key in sorted(by_key):
+            folded = fold_entity(rules, entities.get(key), clocks.get(key), by_key[key])
+            ground.store.put(key, folded.entity)
+            if folded.clock:
+                ground.clocks.put(key, folded.clock)
+            _mark(ground.conflicts, rules.name, key, folded)
+            losses.extend(folded.losses)
+        return losses
+
+
+def _mark(conflicts: Conflicts, collection: str, key: str, folded: EntityFold) -> None:
+    for name, entry in folded.conflicts.items():
+        if entry:
+            conflicts.open(collection, key, name, entry)
+        else:
+            old = conflicts.get(collection, key, name)
+            if old and not _still_open(old, folded.clock.get(name)):
+                conflicts.close(collection, key, name)
+
+
+def _still_open(old: dict[str, Any], clock: dict[str, Any] | None) -> bool:
+    """A conflict stays open while the field's value is still of the frame in which it arose."""
+    return bool(clock) and clock is not None and clock.get("frame") == old["frame"]

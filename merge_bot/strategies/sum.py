@@ -1,0 +1,44 @@
+"""Pure. sum. Law: new = old + the sum of the increments, in integers and exact decimals. No ties: addition commutes.
+
+Operations: {counter: increment}, one counter each. Nothing is ever recounted from a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal, localcontext
+
+from merge_bot.canonical import as_number, exact
+from merge_bot.collection import Collection
+from merge_bot.delta import Operation
+from merge_bot.layouts.base import WHOLE
+from merge_bot.strategies.base import Ground, Loss
+
+_DIGITS = 800  # more than any two doubles need to be added exactly: 2^-1074 … 2^1023
+
+
+def total(old: int | float, increments: Iterable[int | float]) -> int | float | None:
+    """`old` plus all increments, exactly; None if the result is no number that JSON readers keep."""
+    with localcontext(prec=_DIGITS):
+        result: Decimal | int = exact(old)
+        for one in increments:
+            result += exact(one)
+        return as_number(result)
+
+
+def totals(old: dict[str, int | float], operations: Iterable[Operation]) -> dict[str, int | float | None]:
+    """The new value of each counter that the operations name."""
+    increments: dict[str, list[int | float]] = {}
+    for operation in operations:
+        for name, one in operation.record.items():
+            increments.setdefault(name, []).append(one)
+    return {name: total(old.get(name, 0), values) for name, values in increments.items()}
+
+
+class Sum:
+    """Counters that add up."""
+
+    def fold(self, rules: Collection, operations: Sequence[Operation], ground: Ground) -> list[Loss]:
+        old = ground.store.records({WHOLE}).get(WHOLE, {})
+        ground.store.put(WHOLE, old | totals(old, operations))
+        return []
