@@ -1,0 +1,162 @@
+"""Pure. Which deltas enter this frame: duplicates, slots, frames that are not open yet, clocks that run ahead.
+
+A delta that stays out gets its receipt here. What is admitted may depend on the frame; what the admitted ones make
+of the state does not depend on their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from merge_bot import letters
+from merge_bot.delta import FILE_NAME, Candidate, Delta
+from merge_bot.findings import Outcome, Problem, Reason, Receipt, Recover, Rejection
+from merge_bot.ledger import Ledger
+from merge_bot.validate import check_name
+
+
+@dataclass(slots=True)
+class Moment:
+    """When the merge looks: the open frame, its clock in microseconds, and how far ahead a clock may run."""
+
+    frame: int
+    now: int
+    tolerance: int
+
+
+@dataclass(slots=True)
+class Admission:
+    """`admitted` in the order of their rank; `settled` has a receipt for each other delta; `held` wait outside."""
+
+    admitted: list[Delta] = field(default_factory=list)
+    settled: list[tuple[Candidate, Receipt]] = field(default_factory=list)
+    held: list[Delta] = field(default_factory=list)
+
+
+def ledger_frame(candidate: Candidate, frame: int | None, moment: Moment) -> int:
+    """Under which frame a delta stands in the ledger: its own; what it is named for; or the open one."""
+    if frame is None and (named := FILE_NAME.match(candidate.path.rpartition("/")[2])):
+        frame = int(named["frame"])
+    return moment.frame if frame is None else min(frame, moment.frame)
+
+
+def admit(
+    arrived: Iterable[tuple[Candidate, Delta | Rejection]], ledger: Ledger, workers: Iterable[str], moment: Moment
+) -> Admission:
+    """Sort what arrived into admitted, settled and held."""
+    admission = Admission()
+    deltas: list[Delta] = []
+    for candidate, verdict in _one_of_each(arrived, admission):
+        frame = ledger_frame(candidate, verdict.frame, moment)
+        known = ledger.entry(frame, candidate.digest)
+        if known:
+            receipt = _receipt(candidate, verdict, Outcome.DUPLICATE, Reason.ALREADY_MERGED)
+            receipt.notes.append(letters.already_settled(known.outcome, known.merged_in))
+            admission.settled.append((candidate, receipt))
+        elif isinstance(verdict, Rejection):
+            _refuse(admission, candidate, verdict, verdict.problems, verdict.recover)
+        elif problem := check_name(candidate.path, verdict):
+            _refuse(admission, candidate, verdict, (problem,))
+        elif verdict.frame > moment.frame:
+            admission.held.append(verdict)
+        elif verdict.instant > moment.now + moment.tolerance:
+            ahead = (verdict.instant - moment.now) / 1_000_000
+            _refuse(admission, candidate, verdict, (letters.clock_ahead(candidate.path, verdict.utc, ahead),))
+        else:
+            deltas.append(verdict)
+    deltas = _one_spelling(deltas, set(workers), admission)
+    _fill_slots(deltas, ledger, admission)
+    admission.admitted.sort(key=lambda delta: delta.origin)
+    admission.settled.sort(key=lambda one: (one[1].digest, one[1].source))
+    return admission
+
+
+def _one_of_each(
+    arrived: Iterable[tuple[Candidate, Delta | Rejection]], admission: Admission
+) -> Iterable[tuple[Candidate, Delta | Rejection]]:
+    """One candidate a digest, the one with the fitting name first; the other copies are duplicates."""
+    by_digest: dict[str, list[tuple[Candidate, Delta | Rejection]]] = {}
+    for one in arrived:
+        by_digest.setdefault(one[0].digest, []).append(one)
+    for digest in sorted(by_digest):
+        copies = sorted(by_digest[digest], key=lambda one: (_odd_name(*one), not one[0].at_tip, one[0].path))
+        yield copies[0]
+        for candidate, verdict in copies[1:]:
+            receipt = _receipt(candidate, verdict, Outcome.DUPLICATE, Reason.SAME_BYTES)
+            receipt.notes.append(letters.copy_of(copies[0][0].path))
+            admission.settled.append((candidate, receipt))
+
+
+def _odd_name(candidate: Candidate, verdict: Delta | Rejection) -> bool:
+    return isinstance(verdict, Rejection) or check_name(candidate.path, verdict) is not None
+
+
+def _one_spelling(deltas: Sequence[Delta], known: set[str], admission: Admission) -> list[Delta]:
+    """Refuse ids that differ only in case from a known worker's, or from one that wrote earlier in this frame."""
+    spelling = {name.lower(): name for name in sorted(known)}
+    for delta in sorted(deltas, key=lambda one: one.origin):
+        spelling.setdefault(delta.stream_id.lower(), delta.stream_id)
+    kept = []
+    for delta in deltas:
+        right = spelling[delta.stream_id.lower()]
+        if right == delta.stream_id or delta.stream_id in known:
+            kept.append(delta)
+        else:
+            problem = letters.differs_in_case(delta.candidate.path, delta.stream_id, right)
+            _refuse(admission, delta.candidate, delta, (problem,))
+    return kept
+
+
+def _fill_slots(deltas: Sequence[Delta], ledger: Ledger, admission: Admission) -> None:
+    """One delta a slot: of several versions the greatest (utc, digest) that is not empty counts."""
+    slots: dict[tuple[int, str, str | None], list[Delta]] = {}
+    for delta in deltas:
+        if delta.is_fallback:
+            receipt = _receipt(delta.candidate, delta, Outcome.FALLBACK, Reason.NOTHING_TO_SAY)
+            admission.settled.append((delta.candidate, receipt))
+        else:
+            slots.setdefault(delta.slot, []).append(delta)
+    for slot, versions in slots.items():
+        versions.sort(key=lambda one: (not one.is_empty, one.instant, one.digest))
+        chosen = versions.pop()
+        if not chosen.is_empty and ledger.slot_filled(*slot):
+            _refuse_slot(admission, chosen, Reason.SLOT_ALREADY_MERGED)
+        else:
+            admission.admitted.append(chosen)
+        for other in versions:
+            if other.run is not None or other.is_empty:
+                receipt = _receipt(other.candidate, other, Outcome.SUPERSEDED, Reason.NEWER_VERSION)
+                receipt.notes.append(letters.superseded_by(chosen.digest))
+                admission.settled.append((other.candidate, receipt))
+            else:
+                _refuse_slot(admission, other, Reason.SLOT_REUSED)
+
+
+def _refuse_slot(admission: Admission, delta: Delta, reason: Reason) -> None:
+    problem = letters.slot_taken(delta.candidate.path, delta.frame, delta.stream_id, delta.run, reason)
+    _refuse(admission, delta.candidate, delta, (problem,))
+
+
+def _refuse(
+    admission: Admission,
+    candidate: Candidate,
+    verdict: Delta | Rejection,
+    problems: tuple[Problem, ...],
+    recover: Recover = Recover.RESUBMIT,
+) -> None:
+    receipt = _receipt(candidate, verdict, Outcome.QUARANTINED, problems[0].reason)
+    receipt.problems, receipt.recover = problems, recover
+    admission.settled.append((candidate, receipt))
+
+
+def _receipt(candidate: Candidate, verdict: Delta | Rejection, outcome: Outcome, reason: Reason) -> Receipt:
+    return Receipt(
+        digest=candidate.digest,
+        source=candidate.path,
+        outcome=outcome,
+        reason=reason,
+        frame=verdict.frame,
+        stream_id=verdict.stream_id,
+        utc=verdict.utc,
+    )

@@ -1,0 +1,207 @@
+"""Pure. Every letter that a merge writes: what happened, why, what to do now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from merge_bot.findings import Problem, Reason
+from merge_bot.messages import listing
+from merge_bot.wording import named, printable
+
+OUT_OF_RANGE = "the total would be a number that JSON readers cannot keep exactly"
+_MANY = 20
+_SUBJECT = 100
+
+
+class Change(Protocol):
+    """Who last changed a path, and when."""
+
+    @property
+    def author(self) -> str: ...
+    @property
+    def commit(self) -> str: ...
+    @property
+    def date(self) -> str: ...
+
+
+def problems_in(what: str, problems: Iterable[Problem]) -> str:
+    return f"{what}:\n{listing(problems)}"
+
+
+# --- state that cannot be read
+
+
+def unreadable_state(problems: Iterable[Problem]) -> str:
+    return (
+        f"The state cannot be read, so nothing was merged and nothing was written.\n{listing(problems)}\n"
+        "The file was damaged by something other than the merge. Restore it from the last good commit\n"
+        "(git log -- FILE, then git checkout COMMIT -- FILE), commit that, and merge again. The pending deltas wait."
+    )
+
+
+def unreadable_lines(path: str, line: int, why: str) -> str:
+    problem = Problem(path, line, "", Reason.NOT_JSON, f"Not a line of JSON: {why}.")
+    return unreadable_state([problem])
+
+
+def wrong_shape(path: str, wanted: str, pointer: str = "") -> str:
+    problem = Problem(path, 0, pointer, Reason.SCHEMA_VIOLATION, f"Expected {wanted} here.")
+    return unreadable_state([problem])
+
+
+def key_file_disagrees(path: str, records: int, hashes: int) -> str:
+    message = f"The segment has {records:,} records, its key file {hashes:,} keys."
+    return unreadable_state([Problem(path, 0, "", Reason.SCHEMA_VIOLATION, message)])
+
+
+def missing_manifest(path: str, frame: int) -> str:
+    message = f"The manifest of frame {frame} is missing, though the clock names it."
+    return unreadable_state([Problem(path, 0, "", Reason.SCHEMA_VIOLATION, message)])
+
+
+def manifest_changed(path: str, expected: str) -> str:
+    message = f"The manifest is not the one that the clock names (SHA-256 {expected})."
+    return unreadable_state([Problem(path, 0, "", Reason.SCHEMA_VIOLATION, message)])
+
+
+def foreign_edit(
+    changed: Sequence[tuple[str, str]], who: Mapping[str, Change | None], landed: str | None, frame: int
+) -> str:
+    """`changed` lists (status letter, path) since the commit in which the newest frame landed."""
+    words = {"A": "added", "D": "removed", "M": "changed", "T": "changed"}
+    lines = []
+    for status, path in changed[:_MANY]:
+        by = who.get(path)
+        hand = f", by {printable(by.author)} in {by.commit[:10]} on {by.date}" if by else ""
+        lines.append(f"  {printable(path)}: {words.get(status[:1], 'changed')}{hand}")
+    if len(changed) > _MANY:
+        lines.append(f"  and {len(changed) - _MANY:,} more")
+    if not lines:
+        lines.append(f"  the state is not what frame {frame}'s manifest names, and no later commit explains it")
+    restore = f"git checkout {landed} -- PATH" if landed else "restore the state that the manifest names"
+    return (
+        "The state was changed by another hand, so nothing was merged and nothing was written.\n"
+        + "\n".join(lines)
+        + f"\nOnly the merge writes these files. To undo the change: {restore}, commit, and merge again\n"
+        "(git rm PATH for an added file). To make it, write it as a delta. The pending deltas wait."
+    )
+
+
+# --- guards
+
+
+def would_shrink(path: str, before: int, after: int) -> str:
+    return (
+        f"{printable(path)} would go from {before:,} records to {after:,}. The merge only adds, so this is a mistake "
+        "of ours or of the file. Nothing was written. Please report it, with the frame's deltas."
+    )
+
+
+def grew_wrongly(collection: str, grown: int, count: int) -> str:
+    return (
+        f"Collection {collection} would grow by {grown:,} records, but {count:,} operations were applied to it. "
+        "Nothing was written. Please report it, with the frame's deltas."
+    )
+
+
+def contended(ref: str, attempts: int) -> str:
+    return (
+        f"{printable(ref)} moved {attempts} times while the merge was being made, so nothing was committed. "
+        "Nothing is lost: run the merge again."
+    )
+
+
+def local_edits(paths: Sequence[str]) -> str:
+    lines = "\n".join(f"  {printable(path)}" for path in paths[:_MANY])
+    more = f"\n  and {len(paths) - _MANY:,} more" if len(paths) > _MANY else ""
+    return (
+        f"Uncommitted edits in the work tree stand where the merge writes, so nothing was merged:\n{lines}{more}\n"
+        "Put them aside (git stash), or throw them away (git checkout -- PATH), and merge again."
+    )
+
+
+# --- the repository
+
+
+def no_genesis(path: str) -> str:
+    return f"There is no {path} in this branch, so there is no frame to merge into. Run `dreamcatcher init` first."
+
+
+def no_schemas(folder: str) -> str:
+    return (
+        f"There is no schema in {folder}/ of this branch, so there is nothing to merge into. Add "
+        f"{folder}/<collection>.schema.json (`dreamcatcher init` brings examples) and commit it."
+    )
+
+
+# --- admission
+
+
+def clock_ahead(path: str, utc: str, seconds: float) -> Problem:
+    message = f"The delta's utc {utc} lies {seconds:,.0f} seconds in the future of the merge's clock."
+    remedy = "Set the worker's clock (or take utc from it, not from a model), and write the delta again."
+    return Problem(path, 0, "/utc", Reason.CLOCK_AHEAD, message, remedy)
+
+
+def differs_in_case(path: str, stream_id: str, right: str) -> Problem:
+    message = f"The stream_id {named(stream_id)} differs only in case from {named(right)}, which wrote before."
+    remedy = f"Write it as {named(right)}, or give this worker a name of its own."
+    return Problem(path, 0, "/stream_id", Reason.STREAM_ID_DIFFERS_IN_CASE, message, remedy)
+
+
+def slot_taken(path: str, frame: int, stream_id: str, run: str | None, reason: Reason) -> Problem:
+    whose = f"{named(stream_id)} in frame {frame}" + (f", run {named(run)}" if run else "")
+    if reason == Reason.SLOT_ALREADY_MERGED:
+        message = f"A delta of {whose} was already merged; a second one could count things twice."
+    else:
+        message = f"There are several different deltas of {whose}, and nothing says that one replaces the other."
+    remedy = (
+        "If this is other work, send it in the open frame under a run of its own (_meta.run); "
+        "if it is a retry, give both the same _meta.run, and the newer one counts."
+    )
+    return Problem(path, 0, "", reason, message, remedy)
+
+
+def already_settled(outcome: str, frame: int) -> str:
+    return f"these bytes were settled in frame {frame}: {outcome}"
+
+
+def copy_of(path: str) -> str:
+    return f"the same bytes as {printable(path)}"
+
+
+def superseded_by(digest: str) -> str:
+    return f"delta {digest} of the same slot counts"
+
+
+def counters_in_doubt(duplicates: int, counters: Iterable[str]) -> str:
+    return (
+        f"{duplicates} record(s) were not added, but the increments to {', '.join(sorted(counters))} were: "
+        "these counters may now say more than there is"
+    )
+
+
+# --- commits
+
+
+def commit_message(frame: int, deltas: int, applied: Mapping[str, int], consumed: int, digest: str) -> str:
+    """Subject and trailers of a merge commit: numbers of ours and names from the schemas, no word of a worker's."""
+    parts = [_count(deltas, "delta"), *(f"{count:,} {name}" for name, count in sorted(applied.items()) if count)]
+    subject = f"merge frame {frame}: {parts[0]}"
+    for at, part in enumerate(parts[1:], start=1):
+        if len(subject) + len(part) > _SUBJECT:
+            subject += f" and {len(parts) - at} more"
+            break
+        subject += f", {part}"
+    trailers = f"Dreamcatcher-Frame: {frame}\nDreamcatcher-Deltas: {consumed}\nDreamcatcher-Manifest: {digest}"
+    return f"{subject}\n\n{trailers}\n"
+
+
+def inbox_message(paths: Sequence[str]) -> str:
+    """Subject of the commit that takes new inbox files in. File names are strangers' text, so only their number."""
+    return f"deltas: {_count(len(paths), 'file')}\n"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")

@@ -1,0 +1,149 @@
+"""Pure. The merge: admitted deltas and the state before, in; changed files, losses, conflicts and what waits, out.
+
+First what may not enter yet is taken out (`check.take_out`), then each collection's strategy folds the rest, in
+the order of rank. The result is a function of the set of operations, not of the order in which they came.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from merge_bot.canonical import compact, document
+from merge_bot.check import EntityRules, Violation, take_out
+from merge_bot.collection import LAST_WRITER_WINS, Collection, Collections
+from merge_bot.conflicts import Conflicts
+from merge_bot.delta import Delta, Operation
+from merge_bot.layouts.base import Change, Opening
+from merge_bot.layouts.catalog import open_store
+from merge_bot.parked import Parked, parked_bytes, read_parked
+from merge_bot.paths import Paths
+from merge_bot.state import Files, read_json
+from merge_bot.strategies.base import Ground, Loss
+from merge_bot.strategies.catalog import strategy
+
+
+@dataclass(slots=True)
+class Merged:
+    """What one frame makes of the state.
+
+    `changes` are the collections' files, `marks` the other canonical ones (clocks, conflicts, parked records).
+    By collection, `entered` counts the operations that were folded, `applied` those without a loss, `growth` the
+    records added. `parked` is all that waits afterwards, `newly_parked` and `released` what this frame put there
+    and took from there.
+    """
+
+    changes: list[Change] = field(default_factory=list)
+    marks: dict[str, bytes | None] = field(default_factory=dict)
+    entered: Counter[str] = field(default_factory=Counter)
+    applied: Counter[str] = field(default_factory=Counter)
+    growth: dict[str, int] = field(default_factory=dict)
+    losses: list[Loss] = field(default_factory=list)
+    conflicts: Conflicts = field(default_factory=lambda: Conflicts({}))
+    parked: list[Parked] = field(default_factory=list)
+    newly_parked: list[Violation] = field(default_factory=list)
+    released: list[Operation] = field(default_factory=list)
+
+
+def merge(
+    deltas: Sequence[Delta],
+    files: Files,
+    paths: Paths,
+    collections: Collections,
+    rules: EntityRules,
+    frame: int,
+) -> Merged:
+    """Merge ranked `deltas` onto the state in `files` as frame `frame`.
+
+    Raises UnreadableState if a file that the frame touches cannot be read.
+    """
+    waiting = read_parked(files, paths)
+    pending = _by_collection(deltas, waiting, collections)
+    grounds, conflicts = _open(pending, files, paths, collections, frame)
+    kept, violations = take_out(pending, grounds, collections, rules)
+    merged = Merged(conflicts=conflicts)
+    for name in sorted(kept):
+        if kept[name]:
+            losses = strategy(collections[name].strategy).fold(collections[name], kept[name], grounds[name])
+            merged.losses.extend(losses)
+            merged.entered[name] = len(kept[name])
+            merged.applied[name] = len(kept[name]) - len(losses)
+    _flush(merged, grounds)
+    _sort_parked(merged, waiting, violations, frame)
+    if merged.parked != waiting:
+        merged.marks[paths.parked] = parked_bytes(merged.parked)
+    if conflicts.touched:
+        merged.marks[paths.conflicts] = document(conflicts.entries)
+    return merged
+
+
+def _by_collection(
+    deltas: Iterable[Delta], waiting: Sequence[Parked], collections: Collections
+) -> dict[str, list[Operation]]:
+    """All operations by collection, ranked. Deltas come ranked, so only parked operations need a sort."""
+    pending: dict[str, list[Operation]] = {name: [] for name in collections}
+    for delta in deltas:
+        for name, operations in delta.operations.items():
+            pending[name].extend(operations)
+    resorted = set()
+    for one in waiting:
+        if one.operation.collection in pending:
+            pending[one.operation.collection].append(one.operation)
+            resorted.add(one.operation.collection)
+    for name in resorted:
+        pending[name].sort(key=lambda operation: (operation.origin, operation.index))
+    return pending
+
+
+def _open(
+    pending: Mapping[str, Sequence[Operation]], files: Files, paths: Paths, collections: Collections, frame: int
+) -> tuple[dict[str, Ground], Conflicts]:
+    shared: dict[str, Any] = {}
+    conflicts = Conflicts(read_json(files, paths.conflicts) or {})
+    grounds = {}
+    for name, rules in collections.items():
+        store = open_store(Opening(rules, files, paths, frame, shared))
+        clocks = None
+        if rules.strategy == LAST_WRITER_WINS:
+            clocks = open_store(Opening(_clock_rules(rules, paths), files, paths, frame, shared))
+        grounds[name] = Ground(store, clocks, conflicts)
+    return grounds, conflicts
+
+
+def _clock_rules(rules: Collection, paths: Paths) -> Collection:
+    """Clocks lie as their entities do: a file a key beside `entities`, one file beside `file`."""
+    path = paths.clocks(rules.name)
+    if rules.layout == "file":
+        path += ".json"
+    return replace(rules, path=path, pointer="", shape="object", schema={}, references={})
+
+
+def _flush(merged: Merged, grounds: Mapping[str, Ground]) -> None:
+    for name, ground in grounds.items():
+        if not merged.entered[name]:
+            continue
+        for change in ground.store.flush():
+            merged.changes.append(change)
+        if ground.clocks:
+            merged.marks.update((change.path, change.data) for change in ground.clocks.flush())
+        merged.growth[name] = ground.store.growth()
+
+
+def _sort_parked(merged: Merged, waiting: Sequence[Parked], violations: Sequence[Violation], frame: int) -> None:
+    """Tell what waits on from what starts to wait and from what was released."""
+    since = {(one.operation.origin, one.operation.index): one for one in waiting}
+    for violation in violations:
+        operation = violation.operation
+        old = since.pop((operation.origin, operation.index), None)
+        waits_for = tuple(sorted(violation.waits_for, key=compact))
+        merged.parked.append(Parked(operation, violation.reason, waits_for, old.since if old else frame))
+        if old is None:
+            merged.newly_parked.append(violation)
+    for one in since.values():
+        if one.operation.collection in merged.growth:
+            merged.released.append(one.operation)
+        else:
+            merged.parked.append(one)  # its collection has no schema any more: it waits for one
+    merged.parked.sort(key=lambda one: (one.operation.origin, one.operation.index))

@@ -1,0 +1,102 @@
+"""Pure. Receipts of a frame: one line a delta, with every operation that was not simply applied."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from merge_bot import letters
+from merge_bot.canonical import line
+from merge_bot.collection import APPEND, SUM, Collections
+from merge_bot.delta import Delta, Operation, Origin
+from merge_bot.findings import OperationReceipt, Outcome, Reason, Receipt, Recover
+from merge_bot.merge import Merged
+
+
+def receipts_of(
+    frame: int, admitted: Iterable[Delta], settled: Iterable[Receipt], merged: Merged, collections: Collections
+) -> list[Receipt]:
+    """Every receipt of the frame, by digest: the admitted deltas', the settled ones', and those of released records."""
+    receipts = {delta.digest: _receipt(frame, delta) for delta in admitted}
+    released = Counter(operation.origin for operation in merged.released)
+    for origin, count in released.items():
+        if origin.digest not in receipts:
+            receipts[origin.digest] = _released(origin, count)
+    for loss in merged.losses:
+        receipt = receipts[loss.operation.origin.digest]
+        _move(receipt, loss.operation, loss.outcome, loss.reason, loss.recover, loss.detail)
+    for violation in merged.newly_parked:
+        receipt = receipts[violation.operation.origin.digest]
+        detail = {"waits_for": violation.waits_for}
+        _move(receipt, violation.operation, Outcome.PARKED, violation.reason, Recover.WAIT_FOR_TARGET, detail)
+    for delta in admitted:
+        _note_doubtful_counters(receipts[delta.digest], delta, collections)
+    everything = [*receipts.values(), *settled]
+    return sorted(everything, key=lambda one: (one.digest, one.source, one.outcome))
+
+
+def _receipt(frame: int, delta: Delta) -> Receipt:
+    late = delta.frame < frame
+    return Receipt(
+        digest=delta.digest,
+        source=delta.candidate.path,
+        outcome=Outcome.LATE if late else Outcome.APPLIED,
+        reason=Reason.LATE_FRAME if late else None,
+        frame=delta.frame,
+        stream_id=delta.stream_id,
+        utc=delta.utc,
+        counts={Outcome.APPLIED: sum(map(len, delta.operations.values()))},
+    )
+
+
+def _released(origin: Origin, count: int) -> Receipt:
+    return Receipt(
+        digest=origin.digest,
+        source="parked",
+        outcome=Outcome.APPLIED,
+        reason=Reason.WAS_PARKED,
+        frame=origin.frame,
+        stream_id=origin.stream_id,
+        utc=origin.utc,
+        counts={Outcome.APPLIED: count},
+    )
+
+
+def _move(
+    receipt: Receipt, operation: Operation, outcome: Outcome, reason: Reason, recover: Recover, detail: dict[str, Any]
+) -> None:
+    """Count an operation under another outcome than applied."""
+    counts = Counter(receipt.counts)
+    counts[Outcome.APPLIED] -= 1
+    counts[outcome] += 1
+    receipt.counts = {name: counts[name] for name in sorted(counts) if counts[name] > 0}
+    receipt.operations.append(
+        OperationReceipt(operation.collection, operation.pointer, outcome, reason, recover, detail)
+    )
+
+
+def _note_doubtful_counters(receipt: Receipt, delta: Delta, collections: Collections) -> None:
+    """A duplicate record whose delta also incremented counters: the counter now says more than there is."""
+    duplicates = [
+        one
+        for one in receipt.operations
+        if one.outcome in (Outcome.DUPLICATE, Outcome.CONFLICT) and collections[one.collection].strategy == APPEND
+    ]
+    counters = [name for name in delta.operations if collections[name].strategy == SUM and delta.operations[name]]
+    if duplicates and counters:
+        receipt.notes.append(letters.counters_in_doubt(len(duplicates), counters))
+
+
+def receipt_json(receipt: Receipt) -> dict[str, Any]:
+    """A receipt as it stands in `receipts.jsonl`: empty parts left out."""
+    value = asdict(receipt)
+    for one in value["operations"]:
+        if not one["detail"]:
+            del one["detail"]
+    return {name: one for name, one in value.items() if one not in (None, [], (), {})}
+
+
+def receipts_bytes(receipts: Iterable[Receipt]) -> bytes:
+    return b"".join(line(receipt_json(one)) for one in receipts)
