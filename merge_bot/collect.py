@@ -1,0 +1,129 @@
+"""Collect: everything that a frame is made from, at one base commit. Bytes and where they came from, nothing parsed.
+
+Settings, schemas and state come from git objects of the base commit, never from files of a work tree. Before
+anything is merged, the live state is held against the newest manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from merge_bot import letters, schemas
+from merge_bot.collection import Collections
+from merge_bot.commit_files import CommitFiles
+from merge_bot.delta import Candidate
+from merge_bot.errors import ForeignEdit, RepositoryError, SchemaError
+from merge_bot.git import Repository
+from merge_bot.manifest import Manifest, read_manifest
+from merge_bot.paths import Paths
+from merge_bot.settings import Settings
+from merge_bot.state import Meta, read_meta
+from merge_bot.transports.base import Span, Transport
+from merge_bot.tree import edited
+from merge_bot.validate import Rules
+
+SETTINGS_PATH = ".github/dreamcatcher.yml"
+
+
+@dataclass(slots=True)
+class Base:
+    """One commit, read as Dream Catcher's: its settings, schemas, clock and newest manifest."""
+
+    commit: str
+    files: CommitFiles
+    settings: Settings
+    settings_id: str | None
+    schema_ids: dict[str, str]
+    paths: Paths
+    collections: Collections
+    rules: Rules
+    meta: Meta
+    manifest: Manifest
+
+
+@dataclass(slots=True)
+class Collected:
+    """What a frame is made from."""
+
+    base: Base
+    candidates: Sequence[Candidate]
+    transport: Transport
+
+
+def read_settings(files: CommitFiles, path: str = SETTINGS_PATH) -> Settings:
+    """The settings of a commit, defaults where there is no file. Raises SettingsError."""
+    return Settings.load(files.read(path), path)
+
+
+def read_schemas(files: CommitFiles, settings: Settings) -> tuple[Collections, dict[str, str]]:
+    """The collections of a commit, and each schema file's blob id. Raises SchemaError listing every problem."""
+    entries = files.folder(settings.schemas)
+    ids = {
+        f"{settings.schemas}/{name}": entry.id
+        for name, entry in sorted(entries.items())
+        if name.endswith(".schema.json") and entry.is_file
+    }
+    collections, problems = schemas.load(files.read_many(ids), state=settings.state)
+    if problems:
+        raise SchemaError(letters.problems_in("The schemas cannot be used", problems))
+    if not collections:
+        raise SchemaError(letters.no_schemas(settings.schemas))
+    return collections, ids
+
+
+def open_base(repository: Repository, commit: str, settings_path: str = SETTINGS_PATH) -> Base:
+    """Read a commit as the base of a frame.
+
+    Raises RepositoryError where there is no genesis, SettingsError, SchemaError, UnreadableState, and ForeignEdit
+    if canonical state is not what the newest manifest proves.
+    """
+    files = CommitFiles(repository, commit)
+    settings = read_settings(files, settings_path)
+    paths = Paths(settings.state)
+    meta = read_meta(files, paths)
+    if meta is None:
+        raise RepositoryError(letters.no_genesis(paths.meta))
+    manifest = read_manifest(files, paths, meta.frame - 1, meta.manifest)
+    _refuse_foreign_edits(repository, files, paths, manifest)
+    collections, ids = read_schemas(files, settings)
+    rules = Rules(collections, settings)
+    settings_entry = files.entry(settings_path)
+    settings_id = settings_entry.id if settings_entry else None
+    return Base(commit, files, settings, settings_id, ids, paths, collections, rules, meta, manifest)
+
+
+def live_state_tree(files: CommitFiles, paths: Paths) -> str:
+    """Git's tree id of everything canonical at this commit."""
+    entry = files.entry(paths.state)
+    root = entry.id if entry and entry.is_tree else None
+    without = paths.outside_the_digest()
+    return edited(root, {}, files.entries, without=without, object_format=files.object_format)
+
+
+def _refuse_foreign_edits(repository: Repository, files: CommitFiles, paths: Paths, manifest: Manifest) -> None:
+    if live_state_tree(files, paths) == manifest.state_tree and all(
+        (entry := files.entry(path)) and entry.id == blob for path, blob in manifest.adopted.items()
+    ):
+        return
+    landed = repository.last_change(files.commit, paths.meta)
+    changed: list[tuple[str, str]] = []
+    if landed:
+        outside = tuple(f"{paths.state}/{name}" for name in paths.outside_the_digest())
+        changed = [
+            (status, path)
+            for status, path in repository.changed_paths(landed.commit, files.commit, paths.state)
+            if not path.startswith(outside)
+        ]
+    who = {path: repository.last_change(files.commit, path) for _, path in changed[:20]}
+    raise ForeignEdit(letters.foreign_edit(changed, who, landed.commit if landed else None, manifest.frame))
+
+
+def collect(repository: Repository, base: Base, transport: Transport) -> Collected:
+    """Everything pending at `base`. Raises RepositoryError if the history does not reach back far enough."""
+    since = base.manifest.base
+    if since is not None and not repository.has_commit(since):
+        repository.deepen_until(since)
+    known = frozenset(str(one["blob"]) for one in base.manifest.deltas if one.get("blob"))
+    span = Span(since, base.commit, known, base.settings.max_delta_bytes)
+    return Collected(base, transport.receive(span), transport)

@@ -1,0 +1,86 @@
+"""A frame, from delta files to one commit: collect, validate, merge, check, snapshot, publish."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from merge_bot import letters
+from merge_bot.admit import Admission, Moment, admit
+from merge_bot.check import prove
+from merge_bot.collect import Base, collect, open_base
+from merge_bot.delta import Candidate, instant_of
+from merge_bot.errors import Contended
+from merge_bot.git import Repository
+from merge_bot.ledger import Ledger
+from merge_bot.merge import merge
+from merge_bot.progress import Progress, silent
+from merge_bot.publish.base import Published, Publisher
+from merge_bot.snapshot import Frame, snapshot
+from merge_bot.transports.base import Transport
+from merge_bot.validate import validate
+from merge_bot.workers import Workers
+
+ATTEMPTS = 20
+
+
+@dataclass(slots=True)
+class Result:
+    """What a run did. `frame` is None when nothing was pending; `held` wait for their frame to open."""
+
+    published: Published
+    open_frame: int
+    frame: Frame | None = None
+    held: list[Candidate] = field(default_factory=list)
+
+
+def run_frame(
+    repository: Repository,
+    base: Base,
+    transport: Transport,
+    publisher: Publisher,
+    now: datetime,
+    progress: Progress = silent,
+) -> Result:
+    """Merge everything that is pending at `base` into its open frame and publish it, as one commit or not at all.
+
+    With nothing pending there is no commit. Raises a DreamcatcherError, with nothing written, if it cannot go on.
+    """
+    collected = collect(repository, base, transport)
+    arrived = [(one, validate(one, base.rules)) for one in progress(collected.candidates, "validate")]
+    ledger, workers = Ledger(base.files, base.paths), Workers.read(base.files, base.paths)
+    admission = admit(arrived, ledger, workers.known, _moment(base, now))
+    if not admission.admitted and not admission.settled:
+        return Result(Published("none"), base.meta.frame, held=_held(admission))
+    merged = merge(admission.admitted, base.files, base.paths, base.collections, base.rules, base.meta.frame)
+    prove(merged.changes, merged.growth, merged.entered, merged.applied, base.collections)
+    frame = snapshot(collected, admission, merged, ledger, workers, now)
+    return Result(publisher.publish(frame), base.meta.frame, frame, _held(admission))
+
+
+def run_until_settled(
+    repository: Repository,
+    ref: str,
+    transport: Transport,
+    publisher: Publisher,
+    now: datetime,
+    progress: Progress = silent,
+    settings_path: str | None = None,
+) -> Result:
+    """Run frames on the newest commit of `ref` until one is not overtaken: a lost race merges again, from the new tip.
+
+    Raises Contended when the ref kept moving; nothing is lost then, and running again is safe.
+    """
+    for _ in range(ATTEMPTS):
+        result = run_frame(repository, open_base(repository, ref, settings_path), transport, publisher, now, progress)
+        if result.published.operation != "contended":
+            return result
+    raise Contended(letters.contended(ref, ATTEMPTS))
+
+
+def _moment(base: Base, now: datetime) -> Moment:
+    return Moment(base.meta.frame, instant_of(now), base.settings.clock_tolerance_seconds * 1_000_000)
+
+
+def _held(admission: Admission) -> list[Candidate]:
+    return [delta.candidate for delta in admission.held]

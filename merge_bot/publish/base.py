@@ -1,0 +1,23 @@
+"""Pure. The contract of publishers: put a frame in place with one compare-and-swap, or say that the base moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from merge_bot.snapshot import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What happened: `none` (nothing was to be published), `pushed`, or `contended` (the base moved: merge again)."""
+
+    operation: str
+    commit: str | None = None
+
+
+class Publisher(Protocol):
+    """One way for a frame to leave."""
+
+    def publish(self, frame: Frame) -> Published:
+        """Carry the frame to its place, or nowhere."""

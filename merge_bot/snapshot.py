@@ -1,0 +1,186 @@
+"""Snapshot: the merged frame as one set of file changes, with its archive, receipts, ledger and manifest.
+
+Everything that the merge commit will hold is decided here; publishing only carries it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from urllib.parse import quote
+
+from merge_bot import letters
+from merge_bot.admit import Admission, Moment, ledger_frame
+from merge_bot.canonical import document
+from merge_bot.collect import Collected
+from merge_bot.conflicts import Conflict
+from merge_bot.delta import Candidate, file_name, format_utc
+from merge_bot.findings import Outcome, Receipt
+from merge_bot.ledger import Ledger, Line
+from merge_bot.manifest import MERGE, Manifest
+from merge_bot.merge import Merged
+from merge_bot.parked import Parked
+from merge_bot.paths import Paths
+from merge_bot.receipts import receipts_bytes, receipts_of
+from merge_bot.state import Meta
+from merge_bot.transports.base import Changes
+from merge_bot.tree import FILE, Entry, edited, object_id
+from merge_bot.workers import Workers
+
+
+@dataclass(slots=True)
+class Frame:
+    """A merged frame, ready to publish. `changes` is everything that its commit changes on `base`."""
+
+    number: int
+    base: str
+    time: datetime
+    changes: Changes
+    manifest: Manifest
+    message: str
+    receipts: list[Receipt]
+    applied: Counter[str]
+    conflicts: list[Conflict]
+    parked: list[Parked]
+    held: list[Candidate] = field(default_factory=list)
+
+    def count(self, outcome: Outcome) -> int:
+        """How many deltas ended so."""
+        return sum(receipt.outcome == outcome for receipt in self.receipts)
+
+    @property
+    def merged_deltas(self) -> int:
+        return sum(r.outcome in (Outcome.APPLIED, Outcome.LATE) and r.source != "parked" for r in self.receipts)
+
+
+def snapshot(
+    collected: Collected, admission: Admission, merged: Merged, ledger: Ledger, workers: Workers, now: datetime
+) -> Frame:
+    """Turn a proven merge into a frame."""
+    base, paths = collected.base, collected.base.paths
+    number = base.meta.frame
+    receipts = receipts_of(
+        number, admission.admitted, [receipt for _, receipt in admission.settled], merged, base.collections
+    )
+    consumed = [delta.candidate for delta in admission.admitted] + [candidate for candidate, _ in admission.settled]
+    archived, archive = _archive(consumed, receipts, paths, number)
+    _book(ledger, workers, admission, receipts, Moment(number, 0, 0))
+    state: Changes = {change.path: change.data for change in merged.changes}
+    state.update(merged.marks)
+    records = {change.path: change.after for change in merged.changes}
+    for path, data, lines in ledger.changes():
+        state[path], records[path] = data, lines
+    if workers.as_bytes() != base.files.read(paths.workers):
+        state[paths.workers], records[paths.workers] = workers.as_bytes(), len(workers.known)
+    state[paths.receipts(number)] = receipts_bytes(receipts)
+    counts = dict(base.manifest.counts)
+    for name in base.collections:
+        counts[name] = counts.get(name, 0) + merged.growth.get(name, 0)
+    tree, adopted = _state_tree(collected, state)
+    manifest = Manifest(
+        frame=number,
+        kind=MERGE,
+        time=format_utc(now),
+        base=base.commit,
+        state_tree=tree,
+        counts=counts,
+        files=_digests(state, records),
+        deltas=tuple(archive),
+        settings=base.settings_id,
+        schemas=base.schema_ids,
+        adopted=adopted,
+        previous=base.meta.manifest,
+    )
+    meta = Meta(number + 1, manifest.time, manifest.digest)
+    held = [delta.candidate for delta in admission.held]
+    changes: Changes = state | archived | dict(collected.transport.settle(consumed, held))
+    changes[paths.manifest(number)] = manifest.as_bytes()
+    changes[paths.meta] = document(meta.as_json())
+    frame = Frame(
+        number, base.commit, now, changes, manifest, "", receipts, merged.applied,
+        list(merged.conflicts.opened.values()), merged.parked, held,
+    )  # fmt: skip
+    frame.message = letters.commit_message(number, frame.merged_deltas, merged.applied, len(consumed), manifest.digest)
+    return frame
+
+
+def _archive(
+    consumed: Sequence[Candidate], receipts: Iterable[Receipt], paths: Paths, number: int
+) -> tuple[Changes, list[dict[str, object]]]:
+    """Where each consumed delta's bytes are kept in the frame's folder, and its row in the manifest."""
+    by_source = {(receipt.digest, receipt.source): receipt for receipt in receipts}
+    changes: Changes = {}
+    rows = []
+    for one in sorted(consumed, key=lambda candidate: (candidate.digest, candidate.path)):
+        receipt = by_source[one.digest, one.path]
+        row: dict[str, object] = {"delta": one.digest, "outcome": receipt.outcome, "source": one.path}
+        row |= {name: value for name in ("stream_id", "utc", "frame") if (value := getattr(receipt, name)) is not None}
+        if one.blob:
+            row["blob"] = one.blob
+        if receipt.outcome != Outcome.DUPLICATE:
+            path = _kept_as(one, receipt, paths.frame(number))
+            changes[path] = Entry(FILE, one.blob) if one.blob else one.data
+            row["file"] = path
+        rows.append(row)
+    return changes, rows
+
+
+def _kept_as(one: Candidate, receipt: Receipt, folder: str) -> str:
+    """A name that no worker can choose: the digest is in it, and anything odd is percent-encoded."""
+    short = one.digest[:32]
+    if receipt.outcome != Outcome.QUARANTINED and receipt.frame is not None and receipt.stream_id is not None:
+        return f"{folder}/deltas/{file_name(receipt.frame, receipt.stream_id, short)}"
+    name = quote(one.path.rpartition("/")[2].encode("utf-8", "surrogateescape"), safe="")[:80]
+    return f"{folder}/quarantine/{short}.{name}"
+
+
+def _book(ledger: Ledger, workers: Workers, admission: Admission, receipts: Iterable[Receipt], moment: Moment) -> None:
+    """Enter every consumed delta into the ledger, and every outcome into the workers' tallies."""
+    filled = {delta.digest for delta in admission.admitted if not delta.is_empty}
+    runs = {delta.digest: delta.run for delta in admission.admitted}
+    candidates = {(candidate.digest, candidate.path): candidate for candidate, _ in admission.settled}
+    candidates |= {(delta.digest, delta.candidate.path): delta.candidate for delta in admission.admitted}
+    for receipt in receipts:
+        candidate = candidates.get((receipt.digest, receipt.source))
+        if candidate is None or receipt.outcome == Outcome.DUPLICATE:
+            continue
+        workers.record(receipt)
+        entry = Line(
+            delta=receipt.digest,
+            outcome=receipt.outcome,
+            merged_in=moment.frame,
+            stream_id=receipt.stream_id,
+            run=runs.get(receipt.digest),
+            fills=receipt.digest in filled,
+        )
+        ledger.add(ledger_frame(candidate, receipt.frame, moment), entry)
+
+
+def _digests(state: Changes, records: dict[str, int]) -> dict[str, dict[str, object]]:
+    return {
+        path: {"sha256": sha256(data).hexdigest()} | ({"records": records[path]} if path in records else {})
+        for path, data in sorted(state.items())
+        if isinstance(data, bytes)
+    }
+
+
+def _state_tree(collected: Collected, state: Changes) -> tuple[str, dict[str, str]]:
+    """The state tree's id after the frame, and the blob ids of adopted files outside the state folder."""
+    base, folder = collected.base, collected.base.paths.state
+    files, outside = base.files, base.paths.outside_the_digest()
+    inside: dict[str, Entry | None] = {}
+    adopted = dict(base.manifest.adopted)
+    for path, data in state.items():
+        entry = Entry(FILE, object_id("blob", data, files.object_format)) if isinstance(data, bytes) else data
+        top, _, rest = path.partition(folder + "/")
+        if top or not rest:
+            if entry is not None:
+                adopted[path] = entry.id
+        elif rest.partition("/")[0] not in outside:
+            inside[rest] = entry
+    root = files.entry(folder)
+    tree = edited(root.id if root else None, inside, files.entries, without=outside, object_format=files.object_format)
+    return tree, adopted

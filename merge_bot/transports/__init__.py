@@ -1,0 +1,1 @@
+"""Transports: how deltas arrive. Three verbs: send, receive, settle."""

@@ -1,0 +1,41 @@
+"""Pure. The contract of transports: send, receive, settle.
+
+`receive` gives bytes and where they came from, nothing parsed. `settle` says what the merge commit itself has to
+change so that consumed deltas are gone from where they arrived and held ones are still there: consumption and the
+merge are one commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from merge_bot.delta import Candidate
+from merge_bot.tree import Entry
+
+Changes = dict[str, bytes | Entry | None]
+"""Path → new bytes, a blob that the repository already has, or None to remove."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What to receive: the versions between `since` (None: the beginning) and `tip`, less the blobs in `known`."""
+
+    since: str | None
+    tip: str
+    known: frozenset[str] = field(default_factory=frozenset)
+    max_bytes: int = 1 << 20
+
+
+class Transport(Protocol):
+    """One way for deltas to arrive."""
+
+    def send(self, name: str, data: bytes) -> None:
+        """Deliver one delta file."""
+
+    def receive(self, span: Span) -> Sequence[Candidate]:
+        """Everything that arrived and is not known yet."""
+
+    def settle(self, consumed: Iterable[Candidate], held: Iterable[Candidate]) -> Mapping[str, bytes | Entry | None]:
+        """The changes that belong into the merge commit."""

@@ -1,0 +1,8 @@
+"""Every transport by name, loaded when it is first used."""
+
+from __future__ import annotations
+
+TRANSPORTS = {
+    "inbox": "merge_bot.transports.inbox:InboxTransport",
+    "memory": "merge_bot.transports.memory:MemoryTransport",
+}
