@@ -1,0 +1,89 @@
+# On a fresh machine with python3, git and make, two commands do everything: `make demo` and `make test`.
+
+PYTHON ?= python3
+BIN := .venv/bin
+UV ?= $(BIN)/uv
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
+
+# Stamps, each touched last, so that an interrupted set-up starts over instead of being taken for whole.
+LIBRARIES := .venv/.libraries
+PROJECT := .venv/.project
+TOOLS := .venv/.tools
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow coverage lint format image container-test bench bench-short lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(TOOLS) ## make .venv with everything that the other targets need
+
+demo: $(PROJECT) ## one frame of five workers, from delta files to the merge commit
+	@$(BIN)/dreamcatcher demo
+
+test: $(TOOLS) ## run the tests
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+test-slow: $(TOOLS) ## run the tests that take minutes
+	$(BIN)/python -m pytest -n auto -m slow $(ARGS)
+
+coverage: $(TOOLS) ## run the tests and show which lines they do not reach
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term $(ARGS)
+
+lint: $(TOOLS) ## style, types, workflows, Dockerfile
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict merge_bot
+	$(BIN)/actionlint
+	$(BIN)/zizmor --offline --quiet .
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/shellcheck .ci/run
+
+format: $(TOOLS) ## rewrite the code in the house's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+image: ## build the container image of the action (docker)
+	docker build --tag dreamcatcher:test .
+
+container-test: $(TOOLS) ## start the image as the runner does (DREAMCATCHER_TEST_ENGINE, DREAMCATCHER_TEST_IMAGE)
+	$(BIN)/python -m pytest -m container -rP tests/container $(ARGS)
+
+bench: $(TOOLS) ## measure frames of all sizes beside a plain implementation
+	$(BIN)/python -m tests.benchmarks --sizes S,M,L $(ARGS)
+
+bench-short: $(TOOLS) ## measure the smallest frame
+	$(BIN)/python -m tests.benchmarks --sizes S $(ARGS)
+
+lock: $(UV) ## write the lock files from pyproject.toml; UPGRADE=--upgrade moves to the newest versions
+	$(COMPILE) --extra dev pyproject.toml --output-file requirements-dev.lock
+	$(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
+	$(COMPILE) --constraint requirements-dev.lock --group build --output-file requirements-build.lock
+COMPILE = $(UV) pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock"
+
+clean: ## remove everything that was made here
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
+
+$(LIBRARIES): requirements.lock requirements-build.lock
+	@command -v git >/dev/null || { echo "git is missing. Install it, then run make again." >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing. Install Python 3.11 or newer, then run make again." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) --version 2>&1), and Python 3.11 or newer is needed. If you have one, name it: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: its parts venv and ensurepip are missing. On Debian and Ubuntu: apt install python3-venv. Then run make again." >&2; exit 1; }
+	@echo "Setting up .venv …"
+	@$(PYTHON) -m venv --clear .venv
+	@$(INSTALL) --require-hashes -r requirements.lock -r requirements-build.lock
+	@touch $@
+
+$(PROJECT): $(LIBRARIES) pyproject.toml
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(TOOLS): $(PROJECT) requirements-dev.lock
+	@echo "Adding the tools for tests and checks …"
+	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(BIN)/uv: $(TOOLS)
