@@ -1,0 +1,310 @@
+"""The edge to GitHub Actions: the only file that knows `GITHUB_*` and `INPUT_*` variables and workflow commands.
+
+Whatever passes here may carry text that workers wrote, and the runner reads commands out of plain output, so
+everything that leaves is escaped for the place it goes to. How the runner reads is taken from its source:
+https://github.com/actions/runner/tree/258d6c857db3519913f7deb6004b60172f8043ae/src
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal, TextIO
+
+from merge_bot.errors import DreamcatcherError
+
+SUMMARY_LIMIT = 1024 * 1024  # bytes a step; one more, and the runner drops the whole (CreateStepSummaryCommand)
+_SUMMARY_CUT = "\n\n**This summary was cut: {bytes} more bytes did not fit.**\n"
+
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_OUTPUT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
+# What git-check-ref-format forbids in a branch name, and a leading dash, which a command would read as an option.
+_NOT_A_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|\Z)|\A[-/.]|[/.]\Z|\A@\Z|\A\Z")
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+class ActionError(DreamcatcherError):
+    """The action was started in a way that cannot work; the text lists every problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The action's inputs, one field each (`dry_run` is `dry-run`), with the defaults that `action.yml` states."""
+
+    base: str = ""
+    dry_run: bool = False
+    settings: str = ".github/dreamcatcher.yml"
+
+
+@dataclass(frozen=True, slots=True)
+class ActionEnvironment:
+    """What the runner tells a step. `branch` is the branch to merge into; files are None where there are none."""
+
+    workspace: Path
+    branch: str
+    inputs: Inputs
+    event_name: str = ""
+    event_path: Path | None = None
+    ref: str = ""
+    sha: str = ""
+    repository: str = ""
+    server_url: str = ""
+    api_url: str = ""
+    graphql_url: str = ""
+    run_id: str = ""
+    run_attempt: str = ""
+    output_file: Path | None = None
+    summary_file: Path | None = None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> ActionEnvironment:
+        """Reads the runner's variables. Raises `ActionError` with every problem at once."""
+        reader = _Reader(environ)
+        workspace = environ.get("GITHUB_WORKSPACE", "")
+        if not os.path.isabs(workspace):
+            reader.problems.append(
+                f"GITHUB_WORKSPACE is {_quoted(workspace)}, not an absolute path. "
+                "This command runs as a step of a GitHub workflow; elsewhere use `dreamcatcher merge`."
+            )
+        default = Inputs()
+        inputs = Inputs(
+            base=reader.text("base", default.base),
+            dry_run=reader.boolean("dry-run", default.dry_run),
+            settings=reader.repository_path("settings", default.settings),
+        )
+        branch = reader.branch(inputs.base)
+        reader.stop_on_problems()
+        return cls(
+            workspace=Path(workspace),
+            branch=branch,
+            inputs=inputs,
+            event_name=environ.get("GITHUB_EVENT_NAME", ""),
+            event_path=_file(environ, "GITHUB_EVENT_PATH"),
+            ref=environ.get("GITHUB_REF", ""),
+            sha=environ.get("GITHUB_SHA", ""),
+            repository=environ.get("GITHUB_REPOSITORY", ""),
+            server_url=environ.get("GITHUB_SERVER_URL") or "https://github.com",
+            api_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
+            graphql_url=environ.get("GITHUB_GRAPHQL_URL") or "https://api.github.com/graphql",
+            run_id=environ.get("GITHUB_RUN_ID", ""),
+            run_attempt=environ.get("GITHUB_RUN_ATTEMPT", ""),
+            output_file=_file(environ, "GITHUB_OUTPUT"),
+            summary_file=_file(environ, "GITHUB_STEP_SUMMARY"),
+        )
+
+    def output(self, name: str, value: str) -> None:
+        """Sets an output of the step. The delimiter is random, so no value can end its own heredoc."""
+        if not _OUTPUT_NAME.match(name):
+            raise ValueError(f"not an output name: {name!r}")
+        if self.output_file is None:
+            return
+        delimiter = os.urandom(16).hex()
+        _append(self.output_file, f"{name}<<{delimiter}\n{value}\n{delimiter}\n".encode(errors="backslashreplace"))
+
+    def summary(self, markdown: str) -> None:
+        """Appends to the step's summary, cut at a line where it would pass the limit. The caller escapes markdown."""
+        if self.summary_file is None:
+            return
+        data = markdown.encode(errors="backslashreplace")
+        taken = self.summary_file.stat().st_size if self.summary_file.exists() else 0
+        _append(self.summary_file, _fitted(data, SUMMARY_LIMIT - taken))
+
+
+class _Reader:
+    """Reads inputs and gathers what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str) -> str:
+        """An input; the runner upper-cases its name, makes blanks `_` and keeps dashes. Empty means the default."""
+        return self.environ.get(f"INPUT_{name.upper()}", "").strip() or default
+
+    def boolean(self, name: str, default: bool) -> bool:
+        raw = self.text(name, str(default))
+        if raw not in _BOOLEANS:
+            self.problems.append(f"input `{name}` is {_quoted(raw)}. Write `true` or `false`.")
+        return _BOOLEANS.get(raw, default)
+
+    def repository_path(self, name: str, default: str) -> str:
+        raw = self.text(name, default)
+        parts = PurePosixPath(raw).parts
+        if raw.startswith("/") or ".." in parts or "\\" in raw or any(ord(sign) < 32 for sign in raw):
+            self.problems.append(
+                f"input `{name}` is {_quoted(raw)}. Write a path inside the repository, with `/` between its parts."
+            )
+        return PurePosixPath(raw).as_posix()
+
+    def branch(self, base: str) -> str:
+        """The branch to merge into: the input, else the branch that the workflow runs on."""
+        ref = self.environ.get("GITHUB_REF", "")
+        if not base and not ref.startswith("refs/heads/"):
+            self.problems.append(
+                f"the workflow runs on {_quoted(ref)}, which is not a branch, and input `base` is empty. "
+                "Set `base` to the branch to merge into."
+            )
+            return ""
+        name = (base or ref).removeprefix("refs/heads/")
+        if _NOT_A_BRANCH.search(name):
+            self.problems.append(f"input `base` is {_quoted(base or ref)}. Write the name of a branch, like `main`.")
+        return name
+
+    def stop_on_problems(self) -> None:
+        if self.problems:
+            raise ActionError("\n  ".join(["The action cannot start:", *self.problems]))
+
+
+def run_name(environ: Mapping[str, str]) -> str | None:
+    """The name of this run of a workflow, the same when a job is tried again; None outside of one."""
+    run_id = environ.get("GITHUB_RUN_ID", "")
+    return f"github-{run_id}" if environ.get("GITHUB_ACTIONS") == "true" and run_id.isdecimal() else None
+
+
+def annotation(
+    level: Literal["error", "warning", "notice"], message: str, *, file: str = "", line: int = 0, title: str = ""
+) -> str:
+    """A workflow command that shows `message` at a place, as one line without its end."""
+    properties = {"file": file, "line": str(line) if line and file else "", "title": title}
+    listed = ",".join(f"{name}={_escaped_property(text)}" for name, text in properties.items() if text)
+    return f"::{level}{' ' if listed else ''}{listed}::{_escaped_data(message)}"
+
+
+def neutralise(text: str) -> str:
+    """`text` with every line made unable to start a workflow command; its line ends stay what they are.
+
+    The runner takes `::` after leading blanks, and the older `##[` anywhere in a line; it ends lines at a bare
+    carriage return as well (ActionCommand.TryParseV2 and TryParse). A visible blank breaks both: the runner
+    compares by culture, which overlooks invisible characters.
+    """
+    pieces = _LINE_END.split(text)
+    ends = [*_LINE_END.findall(text), ""]
+    return "".join(_inert(piece) + end for piece, end in zip(pieces, ends, strict=True))
+
+
+class NeutralStream(io.TextIOBase):
+    """A text stream that hands on whole lines, neutralised: put in place of `sys.stdout` and `sys.stderr`.
+
+    A line is held until it is complete, because a command may come in several writes. `close` hands on the rest
+    and leaves the stream below open; `command` is the one way past the guard, for annotations.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._held = ""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # the base class says None, readers expect a name
+        return "utf-8"
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        whole, end, self._held = (self._held + text).rpartition("\n")
+        if end:
+            self._put(neutralise(whole) + end)
+        return len(text)
+
+    def command(self, line: str) -> None:
+        """Writes a workflow command of our own, on a line by itself."""
+        if self._held:
+            self.write("\n")
+        self._put(_LINE_END.sub(" ", line) + "\n")
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def close(self) -> None:
+        if not self.closed:
+            if self._held:
+                self.write("\n")
+            self.flush()
+        super().close()
+
+    def _put(self, text: str) -> None:
+        self._stream.write(text.encode(errors="backslashreplace").decode())
+
+
+def trust(environ: Mapping[str, str], workspace: Path) -> dict[str, str]:
+    """`environ` in which git accepts a workspace that belongs to another user, added to what it already configures.
+
+    By environment, because the container's user is root and the mounted home is shared with other steps.
+    """
+    told = environ.get("GIT_CONFIG_COUNT", "")
+    count = int(told) if told.isdecimal() else 0
+    return {
+        **environ,
+        "GIT_CONFIG_COUNT": str(count + 1),
+        f"GIT_CONFIG_KEY_{count}": "safe.directory",
+        f"GIT_CONFIG_VALUE_{count}": str(workspace),
+    }
+
+
+def hand_back(workspace: Path) -> int:
+    """Gives what belongs to us inside `workspace` to the workspace's owner; returns how many paths that were.
+
+    A container action runs as root in a workspace of the runner's user, who could not clean up after it. Links are
+    not followed, files with a second name are left alone, other file systems are not entered.
+    """
+    us, owner = os.geteuid(), workspace.lstat()
+    if us != 0 or owner.st_uid == us:
+        return 0
+    given = 0
+    for _, folders, files, here in os.fwalk(workspace, follow_symlinks=False):
+        for name in [*folders, *files]:
+            try:
+                found = os.stat(name, dir_fd=here, follow_symlinks=False)
+                if found.st_dev != owner.st_dev:
+                    folders[:] = [folder for folder in folders if folder != name]
+                elif found.st_uid == us and (stat.S_ISDIR(found.st_mode) or found.st_nlink == 1):
+                    os.chown(name, owner.st_uid, owner.st_gid, dir_fd=here, follow_symlinks=False)
+                    given += 1
+            except FileNotFoundError:  # git removes its temporary files in its own time
+                continue
+    return given
+
+
+def _inert(line: str) -> str:
+    body = line.lstrip()
+    if body.startswith("::"):
+        line = f"{line[: len(line) - len(body)]}: :{body[2:]}"
+    return line.replace("##[", "## [")
+
+
+def _escaped_data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escaped_property(text: str) -> str:
+    return _escaped_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text if len(text) <= 80 else text[:79] + "…", ensure_ascii=False)
+
+
+def _file(environ: Mapping[str, str], name: str) -> Path | None:
+    return Path(environ[name]) if environ.get(name) else None
+
+
+def _append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+
+
+def _fitted(data: bytes, room: int) -> bytes:
+    if len(data) <= room:
+        return data
+    budget = room - len(_SUMMARY_CUT.format(bytes=len(data)))
+    if budget <= 0:
+        return b""
+    kept = data[:budget].decode(errors="ignore").encode()
+    kept = kept[: kept.rfind(b"\n")] if b"\n" in kept else kept
+    return kept + _SUMMARY_CUT.format(bytes=len(data) - len(kept)).encode()
