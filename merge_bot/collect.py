@@ -18,7 +18,7 @@ from merge_bot.git import Repository
 from merge_bot.manifest import Manifest, read_manifest
 from merge_bot.paths import Paths
 from merge_bot.settings import Settings
-from merge_bot.state import Meta, read_meta
+from merge_bot.state import Files, Meta, read_meta
 from merge_bot.transports.base import Span, Transport
 from merge_bot.tree import edited
 from merge_bot.validate import Rules
@@ -51,7 +51,7 @@ class Collected:
     transport: Transport
 
 
-def read_settings(files: CommitFiles, path: str = SETTINGS_PATH) -> Settings:
+def read_settings(files: Files, path: str = SETTINGS_PATH) -> Settings:
     """The settings of a commit, defaults where there is no file. Raises SettingsError."""
     return Settings.load(files.read(path), path)
 
@@ -109,11 +109,11 @@ def _refuse_foreign_edits(repository: Repository, files: CommitFiles, paths: Pat
     landed = repository.last_change(files.commit, paths.meta)
     changed: list[tuple[str, str]] = []
     if landed:
-        outside = tuple(f"{paths.state}/{name}" for name in paths.outside_the_digest())
+        outside = tuple(f"{paths.state}/{name}/" for name in paths.outside_the_digest())
         changed = [
             (status, path)
             for status, path in repository.changed_paths(landed.commit, files.commit, paths.state)
-            if not path.startswith(outside)
+            if not f"{path}/".startswith(outside)
         ]
     who = {path: repository.last_change(files.commit, path) for _, path in changed[:20]}
     raise ForeignEdit(letters.foreign_edit(changed, who, landed.commit if landed else None, manifest.frame))

@@ -128,6 +128,10 @@ def no_genesis(path: str) -> str:
     return f"There is no {path} in this branch, so there is no frame to merge into. Run `dreamcatcher init` first."
 
 
+def already_initialised(path: str) -> str:
+    return f"There is a {path} in this branch already, so there is nothing to begin. `dreamcatcher status` shows it."
+
+
 def no_schemas(folder: str) -> str:
     return (
         f"There is no schema in {folder}/ of this branch, so there is nothing to merge into. Add "

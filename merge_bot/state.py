@@ -14,7 +14,7 @@ import orjson
 from merge_bot import letters, strict_json
 from merge_bot.errors import UnreadableState
 from merge_bot.paths import Paths
-from merge_bot.tree import FILE, TREE, Entry, object_id
+from merge_bot.tree import FILE, TREE, Entry, edited, object_id
 
 _DEPTH = 250
 
@@ -31,12 +31,19 @@ class Files(Protocol):
     def folder(self, path: str) -> Mapping[str, Entry]:
         """A folder's entries by name; empty if there is no such folder."""
 
+    def entry(self, path: str) -> Entry | None:
+        """What lies at a path, None if nothing does."""
+
+    def entries(self, tree: str) -> Mapping[str, Entry]:
+        """The entries of a tree id that `entry` or `folder` gave."""
+
 
 class MemoryFiles:
     """Files held in a dict: the reference meaning of `Files`."""
 
     def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
         self.files = dict(files or {})
+        self._folders: dict[str, str] = {}
 
     def read(self, path: str) -> bytes | None:
         return self.files.get(path)
@@ -45,12 +52,48 @@ class MemoryFiles:
         return {path: self.files[path] for path in paths if path in self.files}
 
     def folder(self, path: str) -> Mapping[str, Entry]:
-        entries: dict[str, Entry] = {}
-        for name, data in self.files.items():
-            if name.startswith(path + "/"):
-                head, _, rest = name[len(path) + 1 :].partition("/")
-                entries[head] = Entry(TREE, "") if rest else Entry(FILE, object_id("blob", data))
-        return entries
+        names = {name[len(path) + 1 :].partition("/")[0] for name in self.files if name.startswith(path + "/")}
+        return {name: entry for name in sorted(names) if (entry := self.entry(f"{path}/{name}"))}
+
+    def entry(self, path: str) -> Entry | None:
+        if path in self.files:
+            return Entry(FILE, object_id("blob", self.files[path]))
+        below = {
+            name[len(path) + 1 :]: Entry(FILE, object_id("blob", data))
+            for name, data in self.files.items()
+            if name.startswith(path + "/")
+        }
+        if not below:
+            return None
+        tree = edited(None, below, self.entries)
+        self._folders[tree] = path
+        return Entry(TREE, tree)
+
+    def entries(self, tree: str) -> Mapping[str, Entry]:
+        return self.folder(self._folders[tree])
+
+
+class Overlay:
+    """Files with further ones laid over them. Ids of trees are the lower files' alone."""
+
+    def __init__(self, below: Files, above: Mapping[str, bytes]) -> None:
+        self._below, self._above = below, MemoryFiles(above)
+
+    def read(self, path: str) -> bytes | None:
+        data = self._above.read(path)
+        return self._below.read(path) if data is None else data
+
+    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
+        return {path: data for path in paths if (data := self.read(path)) is not None}
+
+    def folder(self, path: str) -> Mapping[str, Entry]:
+        return {**self._below.folder(path), **self._above.folder(path)}
+
+    def entry(self, path: str) -> Entry | None:
+        return self._above.entry(path) or self._below.entry(path)
+
+    def entries(self, tree: str) -> Mapping[str, Entry]:
+        return self._below.entries(tree)
 
 
 def read_json(files: Files, path: str) -> Any:
