@@ -8,7 +8,6 @@ https://github.com/actions/runner/tree/258d6c857db3519913f7deb6004b60172f8043ae/
 from __future__ import annotations
 
 import io
-import json
 import os
 import re
 import stat
@@ -18,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, TextIO
 
 from merge_bot.errors import DreamcatcherError
+from merge_bot.wording import quoted
 
 SUMMARY_LIMIT = 1024 * 1024  # bytes a step; one more, and the runner drops the whole (CreateStepSummaryCommand)
 _SUMMARY_CUT = "\n\n**This summary was cut: {bytes} more bytes did not fit.**\n"
@@ -69,7 +69,7 @@ class ActionEnvironment:
         workspace = environ.get("GITHUB_WORKSPACE", "")
         if not os.path.isabs(workspace):
             reader.problems.append(
-                f"GITHUB_WORKSPACE is {_quoted(workspace)}, not an absolute path. "
+                f"GITHUB_WORKSPACE is {quoted(workspace)}, not an absolute path. "
                 "This command runs as a step of a GitHub workflow; elsewhere use `dreamcatcher merge`."
             )
         default = Inputs()
@@ -130,7 +130,7 @@ class _Reader:
     def boolean(self, name: str, default: bool) -> bool:
         raw = self.text(name, str(default))
         if raw not in _BOOLEANS:
-            self.problems.append(f"input `{name}` is {_quoted(raw)}. Write `true` or `false`.")
+            self.problems.append(f"input `{name}` is {quoted(raw)}. Write `true` or `false`.")
         return _BOOLEANS.get(raw, default)
 
     def repository_path(self, name: str, default: str) -> str:
@@ -138,7 +138,7 @@ class _Reader:
         parts = PurePosixPath(raw).parts
         if raw.startswith("/") or ".." in parts or "\\" in raw or any(ord(sign) < 32 for sign in raw):
             self.problems.append(
-                f"input `{name}` is {_quoted(raw)}. Write a path inside the repository, with `/` between its parts."
+                f"input `{name}` is {quoted(raw)}. Write a path inside the repository, with `/` between its parts."
             )
         return PurePosixPath(raw).as_posix()
 
@@ -147,13 +147,13 @@ class _Reader:
         ref = self.environ.get("GITHUB_REF", "")
         if not base and not ref.startswith("refs/heads/"):
             self.problems.append(
-                f"the workflow runs on {_quoted(ref)}, which is not a branch, and input `base` is empty. "
+                f"the workflow runs on {quoted(ref)}, which is not a branch, and input `base` is empty. "
                 "Set `base` to the branch to merge into."
             )
             return ""
         name = (base or ref).removeprefix("refs/heads/")
         if _NOT_A_BRANCH.search(name):
-            self.problems.append(f"input `base` is {_quoted(base or ref)}. Write the name of a branch, like `main`.")
+            self.problems.append(f"input `base` is {quoted(base or ref)}. Write the name of a branch, like `main`.")
         return name
 
     def stop_on_problems(self) -> None:
@@ -284,10 +284,6 @@ def _escaped_data(text: str) -> str:
 
 def _escaped_property(text: str) -> str:
     return _escaped_data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text if len(text) <= 80 else text[:79] + "…", ensure_ascii=False)
 
 
 def _file(environ: Mapping[str, str], name: str) -> Path | None:

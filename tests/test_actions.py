@@ -140,7 +140,11 @@ WRONG = [
     ("absolute", {"INPUT_SETTINGS": "/etc/passwd"}, SETTINGS.format('"/etc/passwd"')),
     ("backslash", {"INPUT_SETTINGS": "a\\b"}, SETTINGS.format(r'"a\\b"')),
     ("control sign", {"INPUT_SETTINGS": "a\x1b[2Jb"}, SETTINGS.format(r'"a\u001b[2Jb"')),
-    ("long", {"INPUT_DRY-RUN": "x" * 500}, f'input `dry-run` is "{"x" * 79}…". Write `true` or `false`.'),
+    (
+        "long",
+        {"INPUT_DRY-RUN": "x" * 500},
+        f'input `dry-run` is "{"x" * 80}…" (500 characters). Write `true` or `false`.',
+    ),
 ]
 
 
