@@ -34,9 +34,9 @@ lint: $(TOOLS) ## style, types, workflows, Dockerfile
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict merge_bot
-	$(BIN)/actionlint
+	$(BIN)/actionlint .github/workflows/*.yml merge_bot/templates/workflow.yml
 	$(BIN)/zizmor --offline --quiet .
-	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml merge_bot/templates/workflow.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck .ci/run

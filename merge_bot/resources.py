@@ -1,4 +1,4 @@
-"""Files that travel with the package: the schemas of the example world, which `init` writes into a repository."""
+"""Files that travel with the package, for `init` to write into a repository."""
 
 from __future__ import annotations
 
@@ -16,3 +16,13 @@ def example_schemas() -> dict[str, bytes]:
         folder = Path(__file__).parent.parent / "schemas"
     found = {one.name: one.read_bytes() for one in folder.iterdir() if one.name.endswith(".schema.json")}
     return dict(sorted(found.items()))
+
+
+def settings_template() -> bytes:
+    """A settings file in which every setting is explained and none is set."""
+    return (files("merge_bot") / "templates" / "settings.yml").read_bytes()
+
+
+def workflow_template() -> bytes:
+    """A workflow that merges when deltas are pushed."""
+    return (files("merge_bot") / "templates" / "workflow.yml").read_bytes()

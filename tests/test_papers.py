@@ -11,7 +11,8 @@ import yaml
 
 import merge_bot
 from merge_bot.actions import Inputs
-from merge_bot.resources import example_schemas
+from merge_bot.resources import example_schemas, settings_template, workflow_template
+from merge_bot.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 
@@ -49,6 +50,21 @@ def test_public_names_exist_and_are_documented() -> None:
 def test_the_example_s_schemas_are_those_at_the_root() -> None:
     assert example_schemas() == {path.name: path.read_bytes() for path in (ROOT / "schemas").glob("*.schema.json")}
     assert len(example_schemas()) == 7
+
+
+def test_the_settings_template_sets_nothing_and_names_every_default() -> None:
+    template = settings_template()
+    assert Settings.load(template) == Settings()
+    shown = re.sub(rb"^# ( *[a-z-]+:( .*)?)$", rb"\1", template, flags=re.MULTILINE)
+    assert yaml.safe_load(shown) == Settings().model_dump(mode="json", by_alias=True)
+
+
+def test_the_workflow_template_starts_on_the_inbox_and_pins_what_our_own_workflow_pins() -> None:
+    workflow = yaml.safe_load(workflow_template())
+    assert workflow[True]["push"]["paths"] == [f"{Settings().inbox}/**"]  # YAML 1.1 reads `on` as a boolean
+    assert workflow["concurrency"]["cancel-in-progress"] is False
+    pins = re.compile(r"actions/[a-z-]+@[0-9a-f]{40} # v[0-9.]+")
+    assert set(pins.findall(workflow_template().decode())) <= set(pins.findall(text(".github/workflows/tests.yml")))
 
 
 def test_no_lock_names_a_host() -> None:
