@@ -47,7 +47,7 @@ def _receipt(frame: int, delta: Delta) -> Receipt:
         frame=delta.frame,
         stream_id=delta.stream_id,
         utc=delta.utc,
-        counts={Outcome.APPLIED: sum(map(len, delta.operations.values()))},
+        counts={Outcome.APPLIED.value: sum(map(len, delta.operations.values()))},
     )
 
 
@@ -60,7 +60,7 @@ def _released(origin: Origin, count: int) -> Receipt:
         frame=origin.frame,
         stream_id=origin.stream_id,
         utc=origin.utc,
-        counts={Outcome.APPLIED: count},
+        counts={Outcome.APPLIED.value: count},
     )
 
 
@@ -70,7 +70,7 @@ def _move(
     """Count an operation under another outcome than applied."""
     counts = Counter(receipt.counts)
     counts[Outcome.APPLIED] -= 1
-    counts[outcome] += 1
+    counts[outcome.value] += 1
     receipt.counts = {name: counts[name] for name in sorted(counts) if counts[name] > 0}
     receipt.operations.append(
         OperationReceipt(operation.collection, operation.pointer, outcome, reason, recover, detail)
