@@ -41,6 +41,10 @@ class Workers:
         value: dict[str, Any] = read_json(files, paths.workers) or {}
         return cls({name: Worker(**one) for name, one in value.items()})
 
+    def delivered(self) -> list[str]:
+        """Those of whom something was accepted: a refused delta makes no name known."""
+        return [name for name, one in self.known.items() if one.applied or one.late or one.fallbacks]
+
     def record(self, receipt: Receipt) -> None:
         """Count one delta's outcome for the worker that it names, if it names one."""
         tally = _TALLIES.get(receipt.outcome)
