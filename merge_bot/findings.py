@@ -71,6 +71,9 @@ class Reason(StrEnum):
     SCHEMA_VIOLATION = "schema_violation"
     NO_KEY = "no_key"
     VALIDATION_TOO_SLOW = "validation_too_slow"
+    # the rules
+    BAD_SCHEMA = "bad_schema"
+    BAD_SETTINGS = "bad_settings"
     # admission
     STREAM_ID_DIFFERS_IN_CASE = "stream_id_differs_in_case"
     CLOCK_AHEAD = "clock_ahead"

@@ -1,0 +1,243 @@
+"""Pure. `x-merge`: how a collection's schema says how the collection merges, and every mistake in saying it.
+
+At the top of a schema it makes the collection; on a top-level property of a last-writer-wins entity it gives that
+property its own strategy. What concerns several collections is checked in `schemas`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from merge_bot import rule_messages, safe_path
+from merge_bot.collection import (
+    APPEND,
+    HOLD,
+    LAST_WRITER_WINS,
+    LATEST,
+    OBSERVE,
+    SUM,
+    UNION,
+    Collection,
+    KeyField,
+    PropertyRule,
+)
+from merge_bot.guess import nearest
+from merge_bot.json_schema import Schema
+from merge_bot.messages import Letter
+from merge_bot.paths import Paths
+from merge_bot.strategies.catalog import LAYOUTS_OF
+
+FILE, ENTITIES, SEGMENTS = "file", "entities", "segments"
+PROPERTY_STRATEGIES = (SUM, UNION, LAST_WRITER_WINS)
+KEY_TYPES = ("string", "integer")
+_NUMBERS = ("integer", "number")
+_SHAPES_OF = {SUM: ("object",), LAST_WRITER_WINS: ("array", "object")}
+
+_NAME = {"type": "string", "minLength": 1, "maxLength": 200}
+_ON_CONFLICT = {"type": "string", "enum": [LATEST, HOLD]}
+_HASHED = {"type": "object", "properties": {"hash": _NAME}, "required": ["hash"], "additionalProperties": False}
+X_MERGE = Schema(
+    {
+        "type": "object",
+        "properties": {
+            "strategy": {"type": "string"},
+            "delta": {
+                "type": "array",
+                "items": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,63}$"},
+                "minItems": 1,
+                "uniqueItems": True,
+            },
+            "key": {"type": "array", "items": _NAME, "minItems": 1},
+            "else_key": {"type": "array", "items": {"anyOf": [_NAME, _HASHED]}, "minItems": 1},
+            "references": {"type": "object", "additionalProperties": _NAME},
+            "layout": {"type": "string"},
+            "path": {"type": "string"},
+            "pointer": {"type": "string", "pattern": "^(/([^~/]|~[01])+)*$"},
+            "shape": {"type": "string", "enum": ["array", "object"]},
+            "on_conflict": _ON_CONFLICT,
+        },
+        "required": ["strategy", "delta"],
+        "additionalProperties": False,
+    }
+)
+PROPERTY_X_MERGE = Schema(
+    {
+        "type": "object",
+        "properties": {"strategy": {"type": "string"}, "on_conflict": _ON_CONFLICT},
+        "minProperties": 1,
+        "additionalProperties": False,
+    }
+)
+
+
+class Mistake(NamedTuple):
+    """Something wrong at one place of one schema."""
+
+    place: tuple[str | int, ...]
+    letter: Letter
+
+
+def read(name: str, path: str, schema: Mapping[str, Any], state: str) -> tuple[Collection | None, list[Mistake]]:
+    """The collection that a valid JSON Schema describes, and what is wrong with its rules; None if all is unclear."""
+    if "x-merge" not in schema:
+        return None, [Mistake((), rule_messages.no_x_merge())]
+    rules = schema["x-merge"]
+    mistakes = list(_misshapen(rules, ("x-merge",), X_MERGE))
+    if mistakes:
+        return None, mistakes
+    strategy = rules["strategy"]
+    if strategy not in LAYOUTS_OF:
+        letter = rule_messages.unknown_strategy(strategy, nearest(strategy, LAYOUTS_OF), LAYOUTS_OF)
+        return None, [Mistake(("x-merge", "strategy"), letter)]
+    layout = rules.get("layout", LAYOUTS_OF[strategy][0])
+    collection = Collection(
+        name=name,
+        strategy=strategy,
+        delta_keys=tuple(rules["delta"]),
+        layout=layout,
+        path=rules.get("path", f"{state}/{name}.json" if layout == FILE else f"{state}/{name}"),
+        schema=schema,
+        key=_fields(rules.get("key", [])),
+        else_key=_fields(rules.get("else_key", [])),
+        references=rules.get("references", {}),
+        pointer=rules.get("pointer", ""),
+        shape="object" if strategy == SUM else rules.get("shape", "array"),
+        on_conflict=rules.get("on_conflict", LATEST),
+        properties=_property_rules(schema, rules.get("on_conflict", LATEST)),
+        schema_path=path,
+    )
+    mistakes += _layout(collection, rules)
+    mistakes += _keys(collection)
+    mistakes += _path(collection, state)
+    mistakes += _properties(collection)
+    return collection, mistakes
+
+
+def properties_of(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A schema's top-level properties; those written as true or false count as objects that ask for nothing."""
+    return {name: one if isinstance(one, dict) else {} for name, one in schema.get("properties", {}).items()}
+
+
+def _misshapen(rules: Any, place: tuple[str | int, ...], shape: Schema) -> Iterator[Mistake]:
+    for finding in shape.findings(rules):
+        too_much = finding.keyword == "additionalProperties" and len(finding.path) == 1
+        near = nearest(str(finding.path[-1]), finding.expected) if too_much else None
+        yield Mistake((*place, *finding.path), rule_messages.broken_x_merge(finding, near))
+
+
+def _fields(key: list[Any]) -> tuple[KeyField, ...]:
+    return tuple(KeyField(one["hash"], hashed=True) if isinstance(one, dict) else KeyField(one) for one in key)
+
+
+def _property_rules(schema: Mapping[str, Any], on_conflict: str) -> dict[str, PropertyRule]:
+    found = {name: one["x-merge"] for name, one in properties_of(schema).items() if "x-merge" in one}
+    return {
+        name: PropertyRule(one.get("strategy", LAST_WRITER_WINS), one.get("on_conflict", on_conflict))
+        for name, one in found.items()
+        if PROPERTY_X_MERGE.is_valid(one)
+    }
+
+
+def _layout(collection: Collection, rules: Mapping[str, Any]) -> Iterator[Mistake]:
+    strategy, layout = collection.strategy, collection.layout
+    if layout not in LAYOUTS_OF[strategy]:
+        yield Mistake(("x-merge", "layout"), rule_messages.unknown_layout(layout, strategy, LAYOUTS_OF[strategy]))
+    elif layout != FILE:
+        for key in ("pointer", "shape"):
+            if key in rules:
+                yield Mistake(("x-merge", key), rule_messages.only_for(key, "layout file"))
+    elif "shape" in rules:
+        shapes = _SHAPES_OF.get(strategy, ("array",))
+        if rules["shape"] not in shapes:
+            yield Mistake(("x-merge", "shape"), rule_messages.unknown_shape(rules["shape"], strategy, shapes))
+        elif rules["shape"] == "object" and len(collection.key) > 1:
+            yield Mistake(("x-merge", "shape"), rule_messages.object_needs_one_key())
+    if "on_conflict" in rules and strategy != LAST_WRITER_WINS:
+        yield Mistake(("x-merge", "on_conflict"), rule_messages.only_for("on_conflict", LAST_WRITER_WINS))
+
+
+def _keys(collection: Collection) -> Iterator[Mistake]:
+    strategy, layout = collection.strategy, collection.layout
+    needed = strategy in (APPEND, LAST_WRITER_WINS) or (strategy in (OBSERVE, UNION) and layout == ENTITIES)
+    if needed and not collection.key:
+        yield Mistake(("x-merge",), rule_messages.needs_key(strategy, layout))
+    if strategy == SUM and collection.key:
+        yield Mistake(("x-merge", "key"), rule_messages.takes_no_key(strategy, "key"))
+        return
+    if strategy != APPEND and collection.else_key:
+        yield Mistake(("x-merge", "else_key"), rule_messages.only_for("else_key", APPEND))
+        return
+    properties = properties_of(collection.schema)
+    sound = True
+    for what, fields in (("key", collection.key), ("else_key", collection.else_key)):
+        for position, field in enumerate(fields):
+            letter = None
+            if field.name not in properties:
+                letter = rule_messages.no_such_property(field.name, nearest(field.name, properties))
+            elif not field.hashed and properties[field.name].get("type") not in KEY_TYPES:
+                letter = rule_messages.key_type(field.name)
+            elif field.name in {one.name for one in fields[:position]}:
+                letter = rule_messages.key_twice(field.name)
+            if letter:
+                sound = False
+                yield Mistake(("x-merge", what, position), letter)
+    fallback = "else_key" if collection.else_key else "key"
+    required = collection.schema.get("required", [])
+    missing = [one.name for one in collection.else_key or collection.key if one.name not in required]
+    if sound and missing:
+        yield Mistake(("x-merge", fallback), rule_messages.key_not_required(missing, fallback))
+
+
+def _path(collection: Collection, state: str) -> Iterator[Mistake]:
+    place, path = ("x-merge", "path"), collection.path
+    if why := safe_path.fault(path):
+        yield Mistake(place, rule_messages.unsafe_path(path, why))
+        return
+    paths = Paths(state)
+    for taken in (paths.inbox, paths.frames, paths.control):
+        if safe_path.inside(path, taken):
+            yield Mistake(place, rule_messages.path_in_use(path, "the merge"))
+            return
+    own = (paths.meta, paths.attributes, paths.conflicts, paths.parked)
+    if path.lower() in {one.lower() for one in own} or safe_path.inside(state, path):
+        yield Mistake(place, rule_messages.path_in_use(path, "the merge"))
+
+
+def _properties(collection: Collection) -> Iterator[Mistake]:
+    schema = collection.schema
+    for name, one in properties_of(schema).items():
+        place = ("properties", name, "x-merge")
+        if collection.strategy == SUM and one.get("type") not in _NUMBERS:
+            yield Mistake(("properties", name), rule_messages.must_be_numbers(name))
+        if "x-merge" not in one:
+            continue
+        if collection.strategy != LAST_WRITER_WINS:
+            yield Mistake(place, rule_messages.only_for("x-merge", f"properties of a {LAST_WRITER_WINS} collection"))
+            continue
+        if name in {part.name for part in collection.key}:
+            yield Mistake(place, rule_messages.key_cannot_merge(name))
+            continue
+        broken = list(_misshapen(one["x-merge"], place, PROPERTY_X_MERGE))
+        yield from broken or _property(name, one, collection.rule(name), place)
+    if collection.strategy == SUM:
+        others: list[tuple[tuple[str, ...], Any]] = []
+        if not isinstance(schema.get("additionalProperties", True), bool):
+            others.append((("additionalProperties",), schema["additionalProperties"]))
+        others += [(("patternProperties", one), below) for one, below in schema.get("patternProperties", {}).items()]
+        for where, one in others:
+            if not isinstance(one, dict) or one.get("type") not in _NUMBERS:
+                yield Mistake(where, rule_messages.must_be_numbers(where[-1]))
+
+
+def _property(
+    name: str, schema: Mapping[str, Any], rule: PropertyRule, place: tuple[str | int, ...]
+) -> Iterator[Mistake]:
+    if rule.strategy not in PROPERTY_STRATEGIES:
+        yield Mistake((*place, "strategy"), rule_messages.property_strategy(rule.strategy, PROPERTY_STRATEGIES))
+    elif "on_conflict" in schema["x-merge"] and rule.strategy != LAST_WRITER_WINS:
+        yield Mistake((*place, "on_conflict"), rule_messages.only_for("on_conflict", LAST_WRITER_WINS))
+    elif rule.strategy == SUM and schema.get("type") not in _NUMBERS:
+        yield Mistake(place, rule_messages.must_be_numbers(name))
+    elif rule.strategy == UNION and schema.get("type") != "array":
+        yield Mistake(place, rule_messages.must_be_array(name))
