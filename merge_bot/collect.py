@@ -17,14 +17,11 @@ from merge_bot.errors import ForeignEdit, RepositoryError, SchemaError
 from merge_bot.git import Repository
 from merge_bot.manifest import Manifest, read_manifest
 from merge_bot.paths import Paths
-from merge_bot.settings import Settings
+from merge_bot.settings import SETTINGS_PATH, Settings
 from merge_bot.state import Files, Meta, read_meta
 from merge_bot.transports.base import Span, Transport
 from merge_bot.tree import edited
 from merge_bot.validate import Rules
-
-SETTINGS_PATH = ".github/dreamcatcher.yml"
-
 
 @dataclass(slots=True)
 class Base:
@@ -122,8 +119,7 @@ def _refuse_foreign_edits(repository: Repository, files: CommitFiles, paths: Pat
 def collect(repository: Repository, base: Base, transport: Transport) -> Collected:
     """Everything pending at `base`. Raises RepositoryError if the history does not reach back far enough."""
     since = base.manifest.base
-    if since is not None and not repository.has_commit(since):
-        repository.deepen_until(since)
+    repository.deepen_until(since, tip=base.commit)
     known = frozenset(str(one["blob"]) for one in base.manifest.deltas if one.get("blob"))
     span = Span(since, base.commit, known, base.settings.max_delta_bytes)
     return Collected(base, transport.receive(span), transport)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from merge_bot import letters
 from merge_bot.admit import Admission, Moment, admit
 from merge_bot.check import prove
-from merge_bot.collect import Base, collect, open_base
+from merge_bot.collect import Base, collect
 from merge_bot.delta import Candidate, instant_of
 from merge_bot.errors import Contended
 from merge_bot.git import Repository
@@ -49,7 +50,7 @@ def run_frame(
     collected = collect(repository, base, transport)
     arrived = [(one, validate(one, base.rules)) for one in progress(collected.candidates, "validate")]
     ledger, workers = Ledger(base.files, base.paths), Workers.read(base.files, base.paths)
-    admission = admit(arrived, ledger, workers.known, _moment(base, now))
+    admission = admit(arrived, ledger, workers.delivered(), _moment(base, now))
     if not admission.admitted and not admission.settled:
         return Result(Published("none"), base.meta.frame, held=_held(admission))
     merged = merge(admission.admitted, base.files, base.paths, base.collections, base.rules, base.meta.frame)
@@ -59,23 +60,22 @@ def run_frame(
 
 
 def run_until_settled(
+    tip: Callable[[], Base],
     repository: Repository,
-    ref: str,
     transport: Transport,
     publisher: Publisher,
     now: datetime,
     progress: Progress = silent,
-    settings_path: str | None = None,
 ) -> Result:
-    """Run frames on the newest commit of `ref` until one is not overtaken: a lost race merges again, from the new tip.
+    """Run on what `tip` reads anew each time, until a frame is not overtaken: a lost race merges again.
 
-    Raises Contended when the ref kept moving; nothing is lost then, and running again is safe.
+    Raises Contended when the branch kept moving; nothing is lost then, and running again is safe.
     """
     for _ in range(ATTEMPTS):
-        result = run_frame(repository, open_base(repository, ref, settings_path), transport, publisher, now, progress)
+        result = run_frame(repository, tip(), transport, publisher, now, progress)
         if result.published.operation != "contended":
             return result
-    raise Contended(letters.contended(ref, ATTEMPTS))
+    raise Contended(letters.contended("The branch", ATTEMPTS))
 
 
 def _moment(base: Base, now: datetime) -> Moment:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from merge_bot import letters, schemas
 from merge_bot.canonical import document
-from merge_bot.collect import SETTINGS_PATH, read_settings
+from merge_bot.collect import read_settings
 from merge_bot.collection import OBSERVE, UNION, Collection, Collections
 from merge_bot.delta import format_utc
 from merge_bot.errors import RepositoryError, SchemaError
@@ -16,6 +16,7 @@ from merge_bot.layouts.base import WHOLE, Opening
 from merge_bot.layouts.file import FileStore
 from merge_bot.manifest import GENESIS, Manifest
 from merge_bot.paths import GENERATED_MARKS, Paths
+from merge_bot.settings import SETTINGS_PATH
 from merge_bot.state import Files, Meta, Overlay, parse_json, parse_lines
 from merge_bot.tree import FILE, Entry, edited, object_id
 

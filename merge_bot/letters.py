@@ -132,6 +132,14 @@ def already_initialised(path: str) -> str:
     return f"There is a {path} in this branch already, so there is nothing to begin. `dreamcatcher status` shows it."
 
 
+def no_commit(ref: str) -> str:
+    return f"{printable(ref)} has no commit yet. Run `dreamcatcher init` to begin."
+
+
+def detached_head() -> str:
+    return "No branch is checked out here (detached HEAD). Check one out (git switch main), or name it with --branch."
+
+
 def no_schemas(folder: str) -> str:
     return (
         f"There is no schema in {folder}/ of this branch, so there is nothing to merge into. Add "
@@ -202,9 +210,13 @@ def commit_message(frame: int, deltas: int, applied: Mapping[str, int], consumed
     return f"{subject}\n\n{trailers}\n"
 
 
-def inbox_message(paths: Sequence[str]) -> str:
+def genesis_message(frame: int) -> str:
+    return f"dreamcatcher init: frame {frame}, the genesis\n\nDreamcatcher-Frame: {frame}\n"
+
+
+def inbox_message(files: int) -> str:
     """Subject of the commit that takes new inbox files in. File names are strangers' text, so only their number."""
-    return f"deltas: {_count(len(paths), 'file')}\n"
+    return f"deltas: {_count(files, 'file')}\n"
 
 
 def _count(number: int, thing: str) -> str:
