@@ -1,0 +1,185 @@
+"""Git's objects, read through one long-lived `git cat-file`: no process a blob, and no work tree.
+
+With `--buffer`, git only takes questions until it reads `flush`, and only answers afterwards; so however many and
+however large, neither side ever waits on a full pipe. Needs git 2.36 (`--batch-command`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from typing import IO, NamedTuple, TypeVar
+
+from merge_bot.errors import GitFailed, RepositoryError
+from merge_bot.git import letters
+from merge_bot.git.process import Git, Running, raw
+from merge_bot.tree import Entry, parse
+
+T = TypeVar("T")
+_PIECE = 1 << 20
+_TREES = 128
+
+
+class Info(NamedTuple):
+    """What an object is: id in hex, kind (`blob`, `tree`, `commit`, `tag`), size in bytes."""
+
+    id: str
+    kind: str
+    size: int
+
+
+class _Ended(Exception):
+    """The process is gone, or no longer in step."""
+
+
+class Objects:
+    """The objects of one repository."""
+
+    def __init__(self, git: Git, object_format: str) -> None:
+        self._git = git
+        self._object_format = object_format
+        self._process: Running | None = None
+        self._trees: dict[str, dict[str, Entry]] = {}
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.stop()
+            self._process = None
+
+    def info(self, names: Sequence[str]) -> list[Info | None]:
+        """What each name (an id, a ref, anything that git resolves) stands for; None for nothing."""
+        return self._ask("info", names, lambda stream, found: found)
+
+    def resolve(self, name: str) -> str | None:
+        """The id of the commit that a name stands for; None if there is none."""
+        (found,) = self.info([f"{name}^{{commit}}"] if name else [""])
+        return found.id if found else None
+
+    def sizes(self, ids: Iterable[str]) -> dict[str, int | None]:
+        """Sizes in bytes; None for what the repository does not have."""
+        wanted = list(ids)
+        return {one: found.size if found else None for one, found in zip(wanted, self.info(wanted), strict=True)}
+
+    def read(self, name: str, kind: str = "blob") -> bytes:
+        """The content of one object. Raises RepositoryError if it is missing or of another kind."""
+        return self.read_many([name], kind)[name]
+
+    def read_many(self, names: Iterable[str], kind: str = "blob") -> dict[str, bytes]:
+        """The contents of many objects, all in one round. Raises RepositoryError as `read` does."""
+        wanted = list(dict.fromkeys(names))
+
+        def take(stream: IO[bytes], found: Info) -> tuple[Info, bytes]:
+            return found, _exactly(stream, found.size)
+
+        contents = {}
+        for name, answer in zip(wanted, self._ask("contents", wanted, take), strict=True):
+            contents[name] = _expected(name, answer, kind)[1]
+        return contents
+
+    def digest(self, name: str) -> str:
+        """The SHA-256, in hex, of a blob that is too large to hold. Raises RepositoryError as `read` does."""
+
+        def take(stream: IO[bytes], found: Info) -> tuple[Info, str]:
+            whole = sha256()
+            for start in range(0, found.size, _PIECE):
+                whole.update(_exactly(stream, min(_PIECE, found.size - start)))
+            return found, whole.hexdigest()
+
+        return _expected(name, self._ask("contents", [name], take)[0], "blob")[1]
+
+    def tree(self, name: str) -> dict[str, Entry]:
+        """The entries of a tree. Kept for a while: trees never change, and walks enter the same ones again."""
+        if name not in self._trees:
+            if len(self._trees) >= _TREES:
+                self._trees.clear()
+            self._trees[name] = parse(self.read(name, "tree"), self._object_format)
+        return self._trees[name]
+
+    def commit_tree(self, commit: str) -> str:
+        """The tree id of a commit."""
+        return self.read(commit, "commit").split(b"\n", 1)[0].removeprefix(b"tree ").decode()
+
+    def entry_at(self, commit: str, path: str) -> Entry | None:
+        """What lies at a path of a commit ("" is its root tree); None if nothing does."""
+        entry = Entry("040000", self.commit_tree(commit))
+        for part in path.split("/") if path else ():
+            step = self.tree(entry.id).get(part) if entry.is_tree else None
+            if step is None:
+                return None
+            entry = step
+        return entry
+
+    def _ask(self, verb: str, names: Sequence[str], take: Callable[[IO[bytes], Info], T]) -> list[T | None]:
+        """Put all questions, then take all answers. A process that died meanwhile is replaced, once."""
+        asked = [name for name in names if _can_be_asked(name)]
+        if not asked:
+            return [None] * len(names)
+        try:
+            answers = self._talk(verb, asked, take)
+        except (_Ended, BrokenPipeError):
+            try:
+                answers = self._talk(verb, asked, take)
+            except (_Ended, BrokenPipeError) as problem:
+                raise self._failure() from problem
+        taken = iter(answers)
+        return [next(taken) if _can_be_asked(name) else None for name in names]
+
+    def _talk(self, verb: str, names: Sequence[str], take: Callable[[IO[bytes], Info], T]) -> list[T | None]:
+        if self._process is None or self._process.ended:
+            self.close()
+            self._process = self._git.start("cat-file", "--batch-command", "--buffer")
+        process = self._process
+        try:
+            process.stdin.write(b"".join(b"%s %s\n" % (verb.encode(), raw(name)) for name in names) + b"flush\n")
+            process.stdin.flush()
+            return [_answer(process.stdout, verb, take) for _ in names]
+        except (_Ended, BrokenPipeError):
+            raise
+        except BaseException:
+            self.close()  # out of step: the next question begins with a new process
+            raise
+
+    def _failure(self) -> GitFailed:
+        assert self._process is not None
+        failure = self._process.failure()
+        self.close()
+        return failure
+
+
+def _can_be_asked(name: str) -> bool:
+    """Names come from files that anyone may have written: one with a line end would be two questions."""
+    if not name or "\n" in name or "\0" in name:
+        return False
+    try:
+        raw(name)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _answer(stream: IO[bytes], verb: str, take: Callable[[IO[bytes], Info], T]) -> T | None:
+    line = stream.readline()
+    if not line.endswith(b"\n"):
+        raise _Ended
+    if line.endswith((b" missing\n", b" ambiguous\n")):
+        return None
+    name, kind, size = line.decode().split()
+    taken = take(stream, Info(name, kind, int(size)))
+    if verb == "contents":
+        _exactly(stream, 1)  # the line end after the content
+    return taken
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) != size:
+        raise _Ended
+    return data
+
+
+def _expected(name: str, answer: tuple[Info, T] | None, kind: str) -> tuple[Info, T]:
+    if answer is None:
+        raise RepositoryError(letters.no_object(name))
+    if answer[0].kind != kind:
+        raise RepositoryError(letters.other_kind(name, answer[0].kind, kind))
+    return answer

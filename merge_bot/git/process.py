@@ -1,0 +1,223 @@
+"""The one place where git is started. Each command is logged before it runs, so that a log can be replayed by hand.
+
+What runs here does not depend on who calls: the environment is stripped of everything that would point git to
+another repository, index or pathspec meaning, hooks do not run, and no question is ever asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Container, Mapping, Sequence
+from typing import IO, NamedTuple
+
+from merge_bot.errors import GitFailed, RepositoryError
+from merge_bot.git import letters
+
+log = logging.getLogger("merge_bot.git")
+
+# Whose settings these are: the user's own. Every other GIT_* variable (GIT_DIR, GIT_INDEX_FILE, …) is dropped, because
+# `open` names the repository; one inherited from a hook would silently send the merge elsewhere.
+_INHERITED = (
+    "GIT_ALLOW_PROTOCOL", "GIT_ASKPASS", "GIT_AUTHOR_", "GIT_CEILING_DIRECTORIES", "GIT_COMMITTER_", "GIT_CONFIG",
+    "GIT_CURL_VERBOSE", "GIT_DISCOVERY_ACROSS_FILESYSTEM", "GIT_EXEC_PATH", "GIT_HTTP_", "GIT_PROTOCOL",
+    "GIT_PROXY_", "GIT_SSH", "GIT_SSL_", "GIT_TRACE",
+)  # fmt: skip
+
+_SETTINGS = {
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "core.quotePath": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    # A rival holds a ref's lock for moments; git's own patience (100 ms) would make that look like a failure.
+    "core.filesRefLockTimeout": "5000",
+    "core.packedRefsTimeout": "5000",
+    # Loose objects and refs too: a frame that was reported as merged should survive a power cut.
+    "core.fsync": "committed,loose-object,reference",
+}
+
+_PATIENCE = 10  # seconds for a process to end after it was asked to
+
+
+class Finished(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+
+def raw(text: str) -> bytes:
+    """A path or an argument as the bytes that git knows it by (undecodable bytes are kept as surrogates)."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def text(data: bytes) -> str:
+    """The other way round."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+class Git:
+    """The git program, pointed at one place.
+
+    `directory` is where it runs; `git_dir` and `work_tree` fix the repository (before it is found, None).
+    `trusted` is a folder that git shall accept although it belongs to another user.
+    """
+
+    def __init__(
+        self, directory: str, git_dir: str | None = None, work_tree: str | None = None, trusted: str | None = None
+    ) -> None:
+        self.directory = directory
+        settings = dict(_SETTINGS)
+        if trusted is not None:
+            settings["safe.directory"] = trusted
+        self._environment = _environment(os.environ, settings)
+        if git_dir is not None:
+            self._environment["GIT_DIR"] = git_dir
+        if work_tree is not None:
+            self._environment["GIT_WORK_TREE"] = work_tree
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        ok: Container[int] = (0,),
+        writes: bool = False,
+        handles: Sequence[int] = (),
+    ) -> Finished:
+        """Run a command to its end. Raises GitFailed if its exit code is not in `ok`. It inherits `handles`."""
+        process = self._start(arguments, subprocess.PIPE, writes, handles)
+        try:
+            out, err = process.communicate(stdin)
+        except BaseException:
+            end(process)
+            raise
+        if process.returncode not in ok:
+            raise self.failed(arguments, process.returncode, err)
+        return Finished(process.returncode, out, err)
+
+    def start(self, *arguments: str, writes: bool = False) -> Running:
+        """Start a command to talk to."""
+        # Into a file, not a pipe: nobody reads it while the talk goes on, and a full pipe would stop git.
+        stderr = tempfile.TemporaryFile()  # noqa: SIM115
+        try:
+            return Running(self, arguments, self._start(arguments, stderr, writes), stderr)
+        except BaseException:
+            stderr.close()
+            raise
+
+    def failed(self, arguments: Sequence[str], code: int, stderr: bytes) -> GitFailed:
+        return GitFailed(letters.git_failed(shown(arguments), code, stderr, self.directory))
+
+    def _start(
+        self, arguments: Sequence[str], stderr: int | IO[bytes], writes: bool, handles: Sequence[int] = ()
+    ) -> subprocess.Popen[bytes]:
+        environment = self._environment if writes else {**self._environment, "GIT_OPTIONAL_LOCKS": "0"}
+        return _spawn(arguments, self.directory, environment, stderr, handles)
+
+
+class Running:
+    """A git process that is talked to. `finish` or `stop` ends it."""
+
+    def __init__(self, git: Git, arguments: Sequence[str], process: subprocess.Popen[bytes], stderr: IO[bytes]) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self.stdin, self.stdout = process.stdin, process.stdout
+        self.pid = process.pid
+        self._git, self._arguments, self._process, self._stderr = git, arguments, process, stderr
+
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def finish(self) -> int:
+        """End the input and wait; the exit code. What it still says goes unread, so it must be short."""
+        with contextlib.suppress(BrokenPipeError):
+            self.stdin.close()
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """End it now, whatever it does. Asked by closed pipes first: git then cleans up after itself."""
+        with contextlib.suppress(BrokenPipeError):
+            self.stdin.close()
+        self.stdout.close()
+        self._wait()
+        self._stderr.close()
+
+    def failure(self) -> GitFailed:
+        """The letter about a process that ended too early."""
+        self._wait()
+        self._stderr.seek(0)
+        return self._git.failed(self._arguments, self._process.returncode, self._stderr.read())
+
+    def _wait(self) -> None:
+        try:
+            self._process.wait(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            end(self._process)
+        except BaseException:
+            end(self._process)
+            raise
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and wait for it. Asked first, because git removes its lock files when it is asked."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def shown(arguments: Sequence[str]) -> str:
+    """A command as the log shows it: to be pasted into a shell, without its secrets."""
+    return letters.masked(f"$ git {shlex.join(arguments)}").encode("utf-8", "backslashreplace").decode()
+
+
+def _spawn(
+    arguments: Sequence[str],
+    directory: str,
+    environment: Mapping[str, str],
+    stderr: int | IO[bytes],
+    handles: Sequence[int],
+) -> subprocess.Popen[bytes]:
+    """Every git process of the project begins here."""
+    log.debug("%s", shown(arguments))
+    try:
+        return subprocess.Popen(
+            [b"git", *map(raw, arguments)],
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            bufsize=1 << 16,
+            pass_fds=handles,
+        )
+    except FileNotFoundError as problem:
+        missing = not os.path.isdir(directory)
+        raise RepositoryError(letters.no_folder(directory) if missing else letters.no_git()) from problem
+    except NotADirectoryError as problem:
+        raise RepositoryError(letters.no_folder(directory)) from problem
+
+
+def _environment(outer: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment of every git process. Settings go in by environment too, which keeps the log readable."""
+    kept = {name: value for name, value in outer.items() if not name.startswith("GIT_") or name.startswith(_INHERITED)}
+    told = kept.get("GIT_CONFIG_COUNT", "")
+    count = int(told) if told.isdecimal() else 0
+    for at, (key, value) in enumerate(settings.items(), start=count):
+        kept[f"GIT_CONFIG_KEY_{at}"], kept[f"GIT_CONFIG_VALUE_{at}"] = key, value
+    return kept | {
+        "GIT_CONFIG_COUNT": str(count + len(settings)),
+        "GIT_LITERAL_PATHSPECS": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C",
+    }

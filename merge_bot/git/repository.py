@@ -1,0 +1,321 @@
+"""A git repository, as the rest of the project sees it: objects, history, commits, one ref, and a clone's work tree.
+
+Paths are text with undecodable bytes kept (surrogateescape), relative to the repository, with `/`. Ids are hex.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from merge_bot.errors import RepositoryError
+from merge_bot.git import history, letters
+from merge_bot.git.checkout import Checkout, Update
+from merge_bot.git.history import Change, LastChange
+from merge_bot.git.objects import Objects
+from merge_bot.git.process import Git, text
+from merge_bot.git.scan import LocalFiles, scan
+from merge_bot.git.write import Identity, New, Writer
+from merge_bot.tree import Entry
+
+_DEEPEN = 64
+
+
+class Repository:
+    """One repository. Close it, or use it as a context manager: a `git cat-file` runs beside it.
+
+    `git_dir` is this work tree's own git folder, `common_dir` the one that linked work trees share; `work_tree` is
+    None in a bare repository. `object_format` is "sha1" or "sha256".
+    """
+
+    def __init__(self, git: Git, git_dir: str, work_tree: str | None, object_format: str) -> None:
+        self.git_dir = Path(git_dir)
+        self.common_dir = _common_dir(git_dir)
+        self.work_tree = None if work_tree is None else Path(work_tree)
+        self.object_format = object_format
+        self._git = git
+        self._objects = Objects(git, object_format)
+        self._writer = Writer(git, self._objects, git_dir, object_format)
+        self._checkout: Checkout | None = None
+        if work_tree is not None:
+            self._checkout = Checkout(git, self._objects, self._writer, git_dir, work_tree, object_format)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str] = ".", *, trust: bool = False) -> Repository:
+        """The repository that `path` lies in; a work tree, a linked one, or a bare repository.
+
+        `trust` accepts one at exactly this path that belongs to another user (containers mount such). GIT_DIR and its
+        like in the environment are ignored: `path` decides. Raises RepositoryError.
+        """
+        place = os.path.realpath(path)
+        trusted = place if trust else None
+        found = Git(place, trusted=trusted).run(
+            "rev-parse", "--is-bare-repository", "--is-inside-work-tree", "--show-object-format", "--show-cdup",
+            "--absolute-git-dir", ok=range(256),
+        )  # fmt: skip
+        if found.code != 0:
+            raise RepositoryError(_why_not(place, found.err))
+        bare, inside, object_format, rest = text(found.out).removesuffix("\n").split("\n", 3)
+        if inside == "true":
+            up, git_dir = rest.split("\n", 1)
+            work_tree = os.path.realpath(os.path.join(place, up))
+        else:
+            git_dir, work_tree = rest, None
+            if bare == "false" and os.path.basename(git_dir) == ".git":  # `path` lies in a work tree's own git folder
+                return cls.open(os.path.dirname(git_dir), trust=trust)
+        git = Git(git_dir if work_tree is None else work_tree, git_dir, work_tree, trusted)
+        return cls(git, git_dir, work_tree, object_format)
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str]) -> Repository:
+        """A new repository with a work tree at `path`, its first branch `main`, nothing committed yet."""
+        place = os.path.realpath(path)
+        os.makedirs(place, exist_ok=True)
+        Git(place).run("init", "--quiet", "--initial-branch=main", "--", place, writes=True)
+        return cls.open(place)
+
+    def close(self) -> None:
+        """End the process beside it, and let go of commits that were not put in place."""
+        if self._checkout is not None:
+            self._checkout.close()
+        self._objects.close()
+        self._writer.close()
+
+    def __enter__(self) -> Repository:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # --- refs and commits
+
+    def resolve(self, ref: str) -> str | None:
+        """The commit id that a ref, a name or an id stands for; None if there is no such commit."""
+        return self._objects.resolve(ref)
+
+    def head_branch(self) -> str | None:
+        """The full name of the branch that is checked out (it may have no commit yet); None when detached."""
+        found = self._git.run("symbolic-ref", "--quiet", "HEAD", ok=(0, 1))
+        return text(found.out).removesuffix("\n") or None
+
+    def has_commit(self, name: str) -> bool:
+        """Whether the repository has this commit. Its history may be cut off all the same, in a shallow clone."""
+        (found,) = self._objects.info([name])
+        return found is not None and found.kind == "commit"
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Whether `newer` descends from `older`, or is it; False also for commits that the repository lacks."""
+        if not (self.has_commit(older) and self.has_commit(newer)):
+            return False
+        return self._git.run("merge-base", "--is-ancestor", older, newer, ok=(0, 1)).code == 0
+
+    def identity(self) -> Identity | None:
+        """Who git would say commits here (user.name and user.email, or its environment); None if nobody is set."""
+        found = self._git.run("-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT", ok=range(256))
+        name, _, rest = text(found.out).partition(" <")
+        email = rest.partition(">")[0]
+        return Identity(name, email) if found.code == 0 and name and email else None
+
+    def checked_out_elsewhere(self, ref: str) -> Path | None:
+        """Another work tree of this repository that has the branch checked out, and would not follow it."""
+        if self.work_tree == self.common_dir.parent and not (self.common_dir / "worktrees").is_dir():
+            return None
+        listing = text(self._git.run("worktree", "list", "--porcelain", "-z").out)
+        for one in listing.split("\0\0"):
+            facts = dict(line.partition(" ")[::2] for line in one.split("\0"))
+            place = facts.get("worktree")
+            if place is not None and facts.get("branch") == ref and Path(place) != self.work_tree:
+                return Path(place)
+        return None
+
+    # --- objects
+
+    def read_blob(self, blob: str) -> bytes:
+        """Raises RepositoryError if it is missing, or no blob."""
+        return self._objects.read(blob)
+
+    def read_blobs(self, blobs: Iterable[str]) -> dict[str, bytes]:
+        """All of them, in one round. Ask `sizes` first: everything is held. Raises RepositoryError as `read_blob`."""
+        return self._objects.read_many(blobs)
+
+    def sizes(self, ids: Iterable[str]) -> dict[str, int | None]:
+        """Size in bytes of each object; None for one that the repository does not have."""
+        return self._objects.sizes(ids)
+
+    def digest_blob(self, blob: str) -> str:
+        """SHA-256, in hex, of a blob that is too large to hold. Raises RepositoryError as `read_blob`."""
+        return self._objects.digest(blob)
+
+    def read_tree(self, tree: str) -> dict[str, Entry]:
+        """Name → entry. Do not change the answer: it may be given again. Raises RepositoryError as `read_blob`."""
+        return self._objects.tree(tree)
+
+    def commit_tree(self, commit: str) -> str:
+        """The id of a commit's root tree. Raises RepositoryError if there is no such commit."""
+        return self._objects.commit_tree(commit)
+
+    def entry_at(self, commit: str, path: str) -> Entry | None:
+        """What lies at a path of a commit ("" is its root tree); None if nothing does."""
+        return self._objects.entry_at(commit, path)
+
+    # --- history
+
+    @property
+    def is_shallow(self) -> bool:
+        return bool(self._boundary())
+
+    def log_changes(self, base: str | None, tip: str, folder: str) -> list[Change]:
+        """See `history.log_changes`: every version ever committed under `folder` since `base`, side branches too."""
+        return history.log_changes(self._git, base, tip, folder)
+
+    def last_change(self, tip: str, path: str) -> LastChange | None:
+        """The newest commit of `tip` that changed `path`; None if none did."""
+        return history.last_change(self._git, tip, path)
+
+    def changed_paths(self, before: str, after: str, folder: str) -> list[tuple[str, str]]:
+        """(status letter, path) of each file under `folder` ("": all) that differs between two commits or trees."""
+        return history.changed_paths(self._git, before, after, folder)
+
+    def deepen_until(
+        self, commit: str | None, remote: str = "origin", *, tip: str = "HEAD", ref: str | None = None
+    ) -> None:
+        """Make the history between `commit` (None: the beginning) and `tip` whole; nothing to do in a full clone.
+
+        Having the commit is not enough: a shallow clone may be cut off on a side branch that was merged since, and
+        versions there would be overlooked. `ref` is the branch to fetch, by its name on the remote; without it, what
+        the remote is configured to give. Raises RepositoryError if the remote has no more, GitFailed.
+        """
+        depth = _DEEPEN
+        while not self._reaches(commit, tip):
+            before = self._boundary()
+            if before:
+                what = ("--refmap=", "--", remote, ref) if ref else ("--", remote)
+                self._git.run(
+                    "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
+                    f"--deepen={depth}", *what, writes=True,
+                )  # fmt: skip
+            if self._boundary() == before:
+                raise RepositoryError(letters.not_deep_enough(commit, remote))
+            depth *= 2
+
+    def _reaches(self, commit: str | None, tip: str) -> bool:
+        if commit is not None and not self.has_commit(commit):
+            return False
+        boundary = self._boundary()
+        return not (boundary and history.boundary_within(self._git, boundary, commit, tip))
+
+    def _boundary(self) -> frozenset[str]:
+        """The commits whose parents a shallow clone lacks."""
+        try:
+            return frozenset((self.common_dir / "shallow").read_text().split())
+        except FileNotFoundError:
+            return frozenset()
+
+    # --- writing
+
+    def write_commit(
+        self,
+        base: str | None,
+        changes: Mapping[str, New] | Iterable[tuple[str, New]],
+        message: str,
+        author: Identity,
+        when: int,
+    ) -> str:
+        """The id of a new commit: `base` (None: nothing) with `changes`. Nothing moves yet.
+
+        A path becomes new bytes (mode 100644), `Content` (bytes under another mode), an `Entry` that the repository
+        already has, or None (gone). `when` is in seconds since 1970. Raises GitFailed, ValueError for impossible paths.
+        """
+        return self._writer.commit(base, changes, message, author, when)
+
+    def compare_and_swap(self, ref: str, new: str, old: str | None, message: str = "dreamcatcher") -> bool:
+        """Move `ref` (a full name) from `old` (None: it must not exist) to `new`; False if it was elsewhere.
+
+        `message` goes to the reflog. Raises GitFailed if the ref did not move though nobody else moved it.
+        """
+        won = self._writer.compare_and_swap(ref, new, old, message)
+        if not won:
+            self._writer.discard([new])
+            if self._checkout is not None:
+                self._checkout.withdraw()
+        return won
+
+    # --- the work tree
+
+    def untracked_and_changed(self, commit: str | None, folder: str) -> LocalFiles:
+        """How the files under `folder` on disk differ from those of a commit (None: no commit). See `scan`. Bare: not at all."""
+        if self.work_tree is None:
+            return LocalFiles()
+        answer = self._git.run("config", "--type=bool", "--default=true", "core.fileMode").out
+        modes = answer.strip() == b"true"
+        return scan(self._objects, self.object_format, os.fsencode(self.work_tree), commit, folder, modes)
+
+    def index_add(self, entries: Mapping[str, Entry | None]) -> None:
+        """Set what the index holds at these paths and no others (None: nothing); files are not touched."""
+        self._tree.add_to_index(entries)
+
+    def can_fast_forward(self, old: str, new: str, consumed: Container[str] = ()) -> list[str]:
+        """Local edits that stand in the way of moving the work tree from `old` to `new`, sorted; changes nothing.
+
+        Paths in `consumed` are never in the way: `fast_forward` leaves alone what was not consumed.
+        """
+        return self._tree.in_the_way(old, new, consumed)
+
+    def announce(self, old: str, new: str, consumed: Mapping[str, str]) -> None:
+        """Say, before the compare-and-swap of the branch that is checked out, that the work tree will follow it.
+
+        From here to `fast_forward` (or a lost race, or `close`) other processes wait; after a crash the marker says
+        what to repair.
+        """
+        ref = self.head_branch()
+        if ref is not None:
+            self._tree.announce(Update(ref, old, new, dict(consumed)))
+
+    def arrived(self) -> None:
+        """After `announce`: the work tree has what it needs already, nothing is left to follow."""
+        self._tree.withdraw()
+
+    def fast_forward(self, old: str, new: str, consumed: Mapping[str, str]) -> None:
+        """After the branch moved: bring index and files along, with no local edit discarded.
+
+        `consumed` (path → blob id): removed from the index, and from disk where the file is still what was consumed;
+        another version stays, for the next merge. Nothing happens if HEAD is not at `new`. Raises LocalEdits where
+        edits made meanwhile are in the way; the next `repair` tries again.
+        """
+        if self.resolve("HEAD") == new:
+            self._tree.follow(old, new, consumed)
+        self._tree.withdraw()
+
+    def repair(self, *, wait: bool = True) -> bool:
+        """Complete a move of the branch that was cut short before the work tree followed; whether it did something.
+
+        Call it first in every command. `wait`: for another process that is just at it; a command that only reads
+        need not. Raises LocalEdits, RepositoryError.
+        """
+        return self._checkout is not None and self._checkout.repair(self.head_branch, wait)
+
+    @property
+    def _tree(self) -> Checkout:
+        if self._checkout is None:
+            raise RepositoryError(letters.no_work_tree(str(self.git_dir)))
+        return self._checkout
+
+
+def _common_dir(git_dir: str) -> Path:
+    """The folder that linked work trees share: named by a file in theirs, relative to it."""
+    try:
+        with open(os.path.join(git_dir, "commondir"), "rb") as file:
+            shared = os.fsdecode(file.read()).removesuffix("\n")
+    except FileNotFoundError:
+        return Path(git_dir)
+    return Path(os.path.realpath(os.path.join(git_dir, shared)))
+
+
+def _why_not(place: str, stderr: bytes) -> str:
+    if b"dubious ownership" in stderr or b"unsafe repository" in stderr:
+        return letters.not_trusted(place)
+    if b"not a git repository" in stderr:
+        return letters.no_repository(place)
+    return letters.git_failed("$ git rev-parse --absolute-git-dir", 128, stderr, place)
