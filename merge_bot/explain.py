@@ -102,9 +102,9 @@ class _Budget:
         self._guesses = MAX_GUESSES
         self._listed: set[Place] = set()
 
-    def nearest(self, word: str, choices: Iterable[str] | Mapping[str, Iterable[str]]) -> str | None:
+    def nearest(self, word: str, choices: Iterable[str], also: Mapping[str, Iterable[str]] | None = None) -> str | None:
         self._guesses -= 1
-        return nearest(word, choices) if self._guesses >= 0 else None
+        return nearest(word, choices, also) if self._guesses >= 0 else None
 
     def keys(self, where: Place, known: tuple[str, ...]) -> tuple[str, ...]:
         """The keys that are known in an object there, for the first letter that needs them; then none."""
@@ -120,13 +120,12 @@ def _keys(document: Mapping[str, Any], rules: Rules, budget: _Budget) -> Iterato
     missing = [key for key in REQUIRED if key not in document]
     for key in missing:
         yield Wrong((), Reason.MISSING_KEY, key, messages.missing_key(key))
-    names: dict[str, tuple[str, ...]] = dict.fromkeys(ENVELOPE, ())
-    names |= {key: (one.name,) for key, one in rules.collections.by_delta_key.items()}
-    free = {key: also for key, also in names.items() if key not in document}
-    for key in islice((key for key in document if key not in names), MAX_PROBLEMS):
+    also = {key: (one.name,) for key, one in rules.collections.by_delta_key.items()}
+    free = [key for key in known if key not in document]
+    for key in islice((key for key in document if key not in known), MAX_PROBLEMS):
         value = document[key]
         is_time = "utc" in missing and isinstance(value, str) and parse_utc(value) is not None
-        near = "utc" if is_time else budget.nearest(key, free)
+        near = "utc" if is_time else budget.nearest(key, free, also)
         letter = messages.unknown_key(near, () if near else budget.keys((), known))
         yield Wrong((key,), Reason.UNKNOWN_KEY, "", letter)
 
@@ -257,8 +256,9 @@ def _meant(
     """
     properties = properties_of(collection.schema)
     unknown = [str(one.path[0]) for one in findings if one.keyword == "additionalProperties" and len(one.path) == 1]
-    free = {name: (collection.references.get(name, name),) for name in properties if name not in record}
-    meant = {key: near for key in unknown if (near := budget.nearest(key, free))}
+    free = [name for name in properties if name not in record]
+    also = {name: (target,) for name, target in collection.references.items()}
+    meant = {key: near for key in unknown if (near := budget.nearest(key, free, also))}
     missing = [one.expected for one in findings if one.keyword == "required" and not one.path]
     integers = [
         name for name in missing if properties.get(name, {}).get("type") == "integer" and name not in meant.values()

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping
 _LONGEST = 64
 
 
-def nearest(word: str, choices: Iterable[str] | Mapping[str, Iterable[str]]) -> str | None:
+def nearest(word: str, choices: Iterable[str], also: Mapping[str, Iterable[str]] | None = None) -> str | None:
     """The choice that `word` most likely stands for, None if none is near.
 
-    A mapping gives each choice further names that count as it: `author` may be meant by what is near `agents`.
+    `also` gives a choice further names that count as it: `author` may be meant by what is near `agents`.
     """
     from difflib import get_close_matches  # 6 ms to import, and only mistakes need it
 
-    known: Mapping[str, Iterable[str]] = choices if isinstance(choices, Mapping) else dict.fromkeys(choices, ())
-    stands_for: dict[str, str] = {_plain(also): one for one in reversed(list(known)) for also in (*known[one], one)}
+    known = list(choices)
+    stands_for = {_plain(name): one for one in reversed(known) for name in (*(also or {}).get(one, ()), one)}
     wanted = _plain(word)
     near: list[str] = get_close_matches(wanted, stands_for, n=1, cutoff=0.7)
     if near:

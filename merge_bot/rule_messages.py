@@ -49,10 +49,10 @@ def other_dialect(found: Any, dialect: str) -> Letter:
 
 
 def not_a_json_schema(finding: Finding, near: str | None) -> Letter:
-    said = violation(finding)
     if finding.path[-1:] == ("type",) and isinstance(finding.found, str):
-        said = f"{quoted(finding.found)} is not a type (they are {', '.join(TYPES)})"
-    return f"This is not valid JSON Schema: {said}{meant(near)}", ""
+        said = f"{quoted(finding.found)} is not a type"
+        return f"Not valid JSON Schema: {said}{meant(near)}", f"The types are {', '.join(TYPES)}."
+    return f"Not valid JSON Schema: {violation(finding)}.", ""
 
 
 def nested_id() -> Letter:
@@ -73,8 +73,7 @@ def dangling_schema_reference(found: str) -> Letter:
 def unusable_pattern(found: str) -> Letter:
     return (
         f"{quoted(found)} is not a regular expression that can be used.",
-        "Expressions run in bounded time: without lookaround, backreferences or huge repetitions. Otherwise the rules "
-        "are JavaScript's.",
+        "They run in bounded time, without lookaround, backreferences or huge repetitions; else as in JavaScript.",
     )
 
 
@@ -104,7 +103,7 @@ def broken_x_merge(finding: Finding, near: str | None) -> Letter:
     if finding.keyword == "additionalProperties":
         return (
             f"{named(str(finding.path[-1]))} is not a key of x-merge{meant(near)}",
-            "" if near else f"Its keys are {listed(finding.expected)}.",
+            "" if near else f"Its keys are {', '.join(finding.expected)}.",
         )
     return f"x-merge: {violation(finding)}.", ""
 
@@ -119,13 +118,13 @@ def unknown_layout(found: str, strategy: str, known: Iterable[str]) -> Letter:
 
 def needs_key(strategy: str, layout: str) -> Letter:
     return (
-        f"A collection with strategy {strategy} in layout {layout} needs a key.",
+        f"Strategy {strategy} in layout {layout} needs a key.",
         'Name the property that tells records apart: "key": ["id"].',
     )
 
 
-def takes_no_key(strategy: str, what: str) -> Letter:
-    return f"A collection with strategy {strategy} takes no {what}.", "Leave it out."
+def takes_no(strategy: str, what: str) -> Letter:
+    return f"Strategy {strategy} takes no {what}.", "Leave it out."
 
 
 def no_such_property(name: str, near: str | None) -> Letter:

@@ -13,13 +13,13 @@ def fault(path: str) -> str | None:
     if not path or len(path) > MAX_PATH:
         return f"it must have 1 to {MAX_PATH} characters"
     if not (path.isascii() and path.isprintable()) or any(one in path for one in '\\:*?"<>|'):
-        return 'it must be plain ASCII without \\ : * ? " < > |'
+        return 'none of \\ : * ? " < > | and nothing beyond plain ASCII may stand in it'
     parts = path.split("/")
     if "" in parts:
-        return "it must be relative to the repository, without a slash at an end or two in a row"
+        return "it must be relative, without a slash at an end or two in a row"
     for part in parts:
         if part.strip(". ") == "" or part != part.strip(" ") or part.endswith("."):
-            return "no part of it may be . or .., begin with a blank, or end with a dot or a blank"
+            return "no part of it may be . or .., end with a dot, or have a blank at an end"
         if part.lower() in (".git", "git~1"):
             return "no part of it may be .git"
     return None

@@ -51,7 +51,8 @@ def load(files: Mapping[str, bytes], *, state: str = "state") -> tuple[Collectio
             found += wrong
             if collection:
                 collections.setdefault(name, collection)
-    for path, mistake in _between(collections):
+    names = {path.rpartition("/")[2].removesuffix(ENDING) for path in files}
+    for path, mistake in _between(collections, names):
         mistakes[path].append(mistake)
     for path, ones in mistakes.items():
         problems += _problems(path, files[path], ones)
@@ -156,7 +157,7 @@ def _reference(schema: Any, reference: str, anchors: set[str], place: Place) -> 
         yield Mistake(place, rule_messages.dangling_schema_reference(reference))
 
 
-def _between(collections: Mapping[str, Collection]) -> Iterator[tuple[str, Mistake]]:
+def _between(collections: Mapping[str, Collection], names: set[str]) -> Iterator[tuple[str, Mistake]]:
     """What collections do to each other, as (path of the schema to change, mistake)."""
     feeds: dict[str, str] = {}
     for collection in collections.values():
@@ -167,6 +168,8 @@ def _between(collections: Mapping[str, Collection]) -> Iterator[tuple[str, Mista
                 yield collection.schema_path, mistake
             feeds.setdefault(key, collection.name)
         for name, target in collection.references.items():
+            if target in names - set(collections):
+                continue  # its own schema is at fault
             if letter := _broken_reference(collection, name, target, collections):
                 yield collection.schema_path, Mistake(("x-merge", "references", name), letter)
     for one, other in combinations(collections.values(), 2):

@@ -162,8 +162,9 @@ def _keys(collection: Collection) -> Iterator[Mistake]:
     needed = strategy in (APPEND, LAST_WRITER_WINS) or (strategy in (OBSERVE, UNION) and layout == ENTITIES)
     if needed and not collection.key:
         yield Mistake(("x-merge",), rule_messages.needs_key(strategy, layout))
-    if strategy == SUM and collection.key:
-        yield Mistake(("x-merge", "key"), rule_messages.takes_no_key(strategy, "key"))
+    if strategy == SUM:
+        taken = {"key": collection.key, "references": collection.references}
+        yield from (Mistake(("x-merge", one), rule_messages.takes_no(strategy, one)) for one in taken if taken[one])
         return
     if strategy != APPEND and collection.else_key:
         yield Mistake(("x-merge", "else_key"), rule_messages.only_for("else_key", APPEND))
