@@ -1,0 +1,147 @@
+"""Measures frames of several sizes beside the plain way, and says which goals are reached.
+
+Exit code 1 if the two ways come to different records; a goal that is not reached is no error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks import contents, report
+from tests.benchmarks.generator import Shape
+from tests.benchmarks.measure import Runs, run
+from tests.benchmarks.report import Case, Measured
+from tests.benchmarks.repositories import BRANCH, Repositories
+
+OURS, FILES, PLAIN = "ours", "ours, files", "plain"
+MODULES = {OURS: "tests.benchmarks.ours", FILES: "tests.benchmarks.ours", PLAIN: "tests.benchmarks.plain"}
+L = Shape(1000, 200, 1000)
+CASES = {
+    "S": [Case("S", Shape(10, 20, 1), way, 1) for way in (OURS, FILES, PLAIN)],
+    "M": [Case("M", Shape(100, 60, 100), way, 100) for way in (OURS, FILES, PLAIN)],
+    "L": [Case("L", L, way, 1000) for way in (OURS, FILES, PLAIN)],
+    "growth": [
+        Case("L", L, OURS, 1000),
+        Case("L/10", Shape(100, 200, 1000), OURS, 1000),
+        Case("small onto 10k", Shape(10, 20, 10), OURS, 10),
+        Case("small onto 1M", Shape(10, 20, 1000), OURS, 10),
+    ],
+    "small": [Case("half M", Shape(50, 60, 10), way, 10) for way in (OURS, FILES, PLAIN)],
+}
+RESULTS = Path(__file__).parent / "results"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, show, write; 1 if contents differ."""
+    options = _options(arguments)
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    cases = list(dict.fromkeys(case for size in options.sizes.split(",") for case in CASES[size]))
+    with tempfile.TemporaryDirectory(dir=options.cache, prefix="runs-") as scratch:
+        measured = [_measure(case, options, Path(scratch), console) for case in cases]
+    differences = list(_differences(measured))
+    _show(console, measured)
+    _write(options.output, measured, options.command)
+    for difference in differences:
+        console.print(f"[red]Different records:[/] {difference}")
+    return 1 if differences else 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--sizes", default="S,M,L,growth", help=f"which of {', '.join(CASES)} (default: %(default)s)")
+    parser.add_argument("--short", action="store_true", help="S and a small M, three runs, no goals: under a minute")
+    parser.add_argument("--runs", type=int, help="runs of each case (default: 5)")
+    parser.add_argument("--cache", type=Path, help="where the measured repositories are kept between runs")
+    parser.add_argument("--output", type=Path, help="path of the report, without its ending")
+    options = parser.parse_args(arguments)
+    if options.short:
+        options.sizes = "S,small"
+    unknown = set(options.sizes.split(",")) - set(CASES)
+    if unknown:
+        parser.error(f"no such size: {', '.join(sorted(unknown))}")
+    options.runs = options.runs or (3 if options.short else 5)
+    options.cache = options.cache or Path(tempfile.gettempdir(), f"dreamcatcher-benchmarks-{os.getuid()}")
+    options.cache.mkdir(parents=True, exist_ok=True)
+    options.output = options.output or RESULTS / ("short" if options.short else "full")
+    options.command = "python -m tests.benchmarks" + (" --short" if options.short else f" --sizes {options.sizes}")
+    return options
+
+
+def _measure(case: Case, options: argparse.Namespace, scratch: Path, console: Console) -> Measured:
+    """Run a case several times; the first run's result is read back."""
+    repositories = Repositories(options.cache)
+    with console.status(f"{case.name}, {case.way}: making its repository"):
+        make = repositories.plain if case.way == PLAIN else repositories.ours
+        source = make(case.shape, case.known)
+    measured = Measured(case, Runs())
+    for number in range(options.runs):
+        with console.status(f"{case.name}, {case.way}: run {number + 1} of {options.runs}"):
+            one, folder = run(MODULES[case.way], source, scratch, work_tree=case.way != OURS)
+            measured.runs.runs.append(one)
+            if number == 0:
+                read = contents.of_plain if case.way == PLAIN else contents.of_ours
+                measured.contents = read(folder, BRANCH)
+            shutil.rmtree(folder)
+    console.print(f"{case.name}, {case.way}: {measured.runs.seconds:.3f} s", highlight=False)
+    return measured
+
+
+def _differences(measured: Sequence[Measured]) -> list[str]:
+    """Where two ways came to different records, or two runs of ours to different trees."""
+    found = []
+    first: dict[str, Measured] = {}
+    for one in measured:
+        other = first.setdefault(one.case.name, one)
+        for name, content in one.contents.items():
+            if content != other.contents[name]:
+                found.append(
+                    f"{one.case.name}, {name}: {one.case.way} {content}, {other.case.way} {other.contents[name]}"
+                )
+        if len({run.tree for run in one.runs.runs}) > 1:
+            found.append(f"{one.case.name}, {one.case.way}: runs ended in different trees")
+    return found
+
+
+def _show(console: Console, measured: Sequence[Measured]) -> None:
+    heading, *rows = report.rows(measured)
+    table = Table(*heading)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    for goal in report.goals(measured):
+        text, wanted, found, reached = goal.row()
+        console.print(
+            f"[{'green' if goal.reached else 'red'}]{reached}[/]: {text}: {found}, wanted {wanted}", highlight=False
+        )
+
+
+def _write(output: Path, measured: Sequence[Measured], command: str) -> None:
+    git = subprocess.run(["git", "--version"], stdout=subprocess.PIPE, check=True, text=True).stdout.split()[-1]
+    machine = {"cores": os.cpu_count(), "Python": platform.python_version(), "git": git}
+    goals = [
+        dict(zip(("goal", "wanted", "measured", "reached"), goal.row(), strict=True)) for goal in report.goals(measured)
+    ]
+    value: dict[str, Any] = {"command": command, "machine": machine, "goals": goals}
+    value["cases"] = [one.as_json() for one in measured]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.with_suffix(".json").write_text(json.dumps(value, indent=2) + "\n", "utf-8")
+    output.with_suffix(".md").write_text(report.markdown(measured, machine, command), "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""Runs a merge in a fresh process on a fresh clone, and watches it from outside: wall time and memory."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from threading import Event, Thread
+
+from tests.benchmarks.repositories import BRANCH, ROOT, clone
+
+INTERVAL = 0.01
+"""Seconds between two looks at a process and its children."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One merge. `seconds` from the start of the process to its end; memory in bytes.
+
+    `process` is the peak of the merging process as the kernel kept it, `children` the largest of the git processes
+    that it started, `together` the greatest sum that was seen of all of them at one time.
+    """
+
+    seconds: float
+    stages: dict[str, float]
+    process: int
+    children: int
+    together: int
+    tree: str
+
+
+@dataclass(slots=True)
+class Runs:
+    """Several runs of the same merge."""
+
+    runs: list[Run] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        return median(run.seconds for run in self.runs)
+
+    @property
+    def together(self) -> float:
+        return median(run.together for run in self.runs)
+
+    @property
+    def process(self) -> float:
+        return median(run.process for run in self.runs)
+
+    @property
+    def children(self) -> float:
+        return median(run.children for run in self.runs)
+
+    def stage(self, name: str) -> float:
+        return median(run.stages.get(name, 0.0) for run in self.runs)
+
+
+def run(module: str, source: Path, scratch: Path, *, work_tree: bool) -> tuple[Run, Path]:
+    """Clone `source` and merge there with `module`. Returns the clone as well; it is the caller's to remove."""
+    folder = Path(tempfile.mkdtemp(dir=scratch))
+    clone(source, folder, bare=not work_tree)
+    begin = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", module, folder], cwd=ROOT, stdout=subprocess.PIPE)
+    watcher = _Watcher(process.pid)
+    out, _ = process.communicate()
+    seconds = time.perf_counter() - begin
+    watcher.stop()
+    if process.returncode:
+        shutil.rmtree(folder)
+        raise SystemExit(f"{module} on {source.name} ended with {process.returncode}")
+    said = json.loads(out)
+    stages = said["stages"] | {"start": seconds - sum(said["stages"].values()) + said["stages"].pop("imports", 0.0)}
+    tree = subprocess.run(["git", "-C", folder, "rev-parse", f"{BRANCH}^{{tree}}"], stdout=subprocess.PIPE, check=True)
+    together = max(watcher.together, said["memory"])
+    return Run(seconds, stages, said["memory"], watcher.children, together, tree.stdout.decode().strip()), folder
+
+
+class _Watcher:
+    """Looks at a process and its children, again and again.
+
+    A child's `ru_maxrss` would not do: the kernel carries the parent's peak over into a child that it starts.
+    """
+
+    def __init__(self, process: int) -> None:
+        self.together = self.children = 0
+        self._process = process
+        self._done = Event()
+        self._thread = Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(INTERVAL):
+            mine = _status(self._process)
+            # Between fork and exec a child is its parent's twin, and would count twice.
+            others = [one for one in map(_status, _below(self._process)) if one[0] != mine[0]]
+            self.together = max(self.together, mine[1] + sum(now for _, now, _ in others))
+            self.children = max([self.children, *(peak for _, _, peak in others)])
+
+
+def _status(process: int) -> tuple[str, int, int]:
+    """A process's name, its resident memory and the peak of it, in bytes; zeros if it is gone or cannot be seen."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return "", 0, 0
+    found = dict(line.split(":", 1) for line in lines if ":" in line)
+    now, peak = (int(found.get(name, "0 kB").split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+    return found["Name"].strip(), now, peak
+
+
+def _below(process: int) -> Iterator[int]:
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except OSError:
+        return
+    for child in map(int, children):
+        yield child
+        yield from _below(child)

@@ -1,0 +1,55 @@
+"""One measured merge of ours, in a process of its own: what `dreamcatcher merge` does in a clone, with a stopwatch.
+
+The stopwatch is put around the names that `merge_bot.frame` calls, so nothing in the merge knows of it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.stopwatch import Stopwatch
+
+STAGES = {
+    "merge_bot.frame:collect": "collect",
+    "merge_bot.frame:validate_all": "validate",
+    "merge_bot.frame:validate": "validate",
+    "merge_bot.frame:admit": "validate",
+    "merge_bot.frame:merge": "merge",
+    "merge_bot.merge:take_out": "check",
+    "merge_bot.frame:prove": "check",
+    "merge_bot.frame:snapshot": "snapshot",
+}
+"""Where a stage begins → under which name its time is reported. Names that are not there are left out."""
+
+
+def main(folder: Path) -> dict[str, Any]:
+    """Merge what is pending in the clone at `folder`."""
+    watch = Stopwatch()
+    with watch("imports"):
+        from merge_bot.clone import Clone
+        from merge_bot.publish.commit import CommitPublisher
+        from tests.benchmarks.generator import NOW
+
+        put_in(watch)
+        CommitPublisher.publish = watch.timed("publish", CommitPublisher.publish)  # type: ignore[method-assign]
+    with watch("open"):
+        result = Clone.open(str(folder)).merge(NOW)
+    return watch.report() | {"commit": result.published.commit}
+
+
+def put_in(watch: Stopwatch) -> None:
+    """Put the stopwatch around each stage."""
+    from importlib import import_module
+
+    for place, stage in STAGES.items():
+        module, _, name = place.partition(":")
+        function = getattr(import_module(module), name, None)
+        if function is not None:
+            setattr(import_module(module), name, watch.timed(stage, function))
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(Path(sys.argv[1]))))

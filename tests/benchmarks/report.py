@@ -1,0 +1,136 @@
+"""What was measured, as tables; and which goals it reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tests.benchmarks.generator import Shape
+from tests.benchmarks.measure import Runs
+
+STAGES = ("start", "open", "collect", "validate", "merge", "check", "snapshot", "write", "publish")
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A frame onto a state, in one way. `known`: how much of the state, in thousand records, the frame refers to."""
+
+    name: str
+    shape: Shape
+    way: str
+    known: int
+
+    @property
+    def records(self) -> int:
+        return self.shape.deltas * self.shape.records
+
+
+@dataclass(slots=True)
+class Measured:
+    """A case with its runs and what the merge came to."""
+
+    case: Case
+    runs: Runs
+    contents: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        runs = self.runs
+        return {
+            "case": asdict(self.case),
+            "seconds": round(runs.seconds, 4),
+            "records_per_second": round(self.case.records / runs.seconds),
+            "stages": {name: round(runs.stage(name), 4) for name in STAGES if runs.stage(name)},
+            "memory": {"process": runs.process, "children": runs.children, "together": runs.together},
+            "runs": [asdict(run) for run in runs.runs],
+            "contents": dict(self.contents),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What the project wants, and what was measured; both are ratios, `at_least` or at most."""
+
+    text: str
+    wanted: float
+    found: float
+    at_least: bool
+
+    @property
+    def reached(self) -> bool:
+        return self.found >= self.wanted if self.at_least else self.found <= self.wanted
+
+    def row(self) -> tuple[str, str, str, str]:
+        wanted = f"{'at least' if self.at_least else 'at most'} {self.wanted:g}"
+        return self.text, wanted, f"{self.found:.2f}", "reached" if self.reached else "not reached"
+
+
+def goals(measured: Sequence[Measured]) -> list[Goal]:
+    """Every goal whose cases were measured."""
+    of = {(one.case.name, one.case.way): one.runs for one in measured}
+    found: list[Goal] = []
+
+    def compare(
+        text: str, wanted: float, above: tuple[str, str], below: tuple[str, str], what: str, least: bool
+    ) -> None:
+        if above in of and below in of:
+            ratio = getattr(of[above], what) / getattr(of[below], what)
+            found.append(Goal(text, wanted, ratio, least))
+
+    ours, plain = ("L", "ours"), ("L", "plain")
+    compare("L: the plain way's time over ours", 10, plain, ours, "seconds", True)
+    compare("L: our peak memory over the plain way's", 0.25, ours, plain, "together", False)
+    compare(
+        "ten times the deltas (100 to 1,000, onto a million): the time", 11, ours, ("L/10", "ours"), "seconds", False
+    )
+    small = ("small onto 1M", "ours"), ("small onto 10k", "ours")
+    compare("the same small frame onto a state 100 times larger: the time", 1.5, *small, "seconds", False)
+    return found
+
+
+def rows(measured: Sequence[Measured]) -> Iterator[tuple[str, ...]]:
+    """A heading, then a row a case."""
+    yield ("frame", "way", "seconds", "records/s", *STAGES, "memory", "process", "git")
+    for one in measured:
+        runs = one.runs
+        stages = (f"{runs.stage(name):.3f}" if runs.stage(name) else "" for name in STAGES)
+        memory = (f"{value / MEGABYTE:,.0f}" for value in (runs.together, runs.process, runs.children))
+        speed = f"{one.case.records / runs.seconds:,.0f}"
+        yield (one.case.name, one.case.way, f"{runs.seconds:.3f}", speed, *stages, *memory)
+
+
+def markdown(measured: Sequence[Measured], machine: Mapping[str, Any], command: str) -> str:
+    """The report that is kept in the repository."""
+    of = ", ".join(f"{name} {value}" for name, value in machine.items())
+    lines = ["# A frame, measured", "", f"Written by `{command}` ({of}).", ""]
+    lines += [*_cases(measured), "", *_table(list(rows(measured))), "", *EXPLAINED, ""]
+    if reached := goals(measured):
+        table = [("goal", "wanted", "measured", ""), *(goal.row() for goal in reached)]
+        lines += ["## Goals", "", *_table(table), ""]
+    return "\n".join(lines)
+
+
+EXPLAINED = (
+    "Seconds are medians of wall time, from the start of a fresh process to its end, in a fresh clone without any",
+    "cache. `start` is the interpreter and its imports, `check` the references (their look-ups in the state included)",
+    "and the proof; the plain way's `merge` includes reading its state, its `write` the state's files. Memory is in",
+    "MB: the greatest sum seen of the process and the git processes that it started, then the peak of the process",
+    "alone and of the largest git process. Both ways came to the same records; ours also keeps receipts, conflicts, an",
+    "archive and a ledger, the plain way keeps none. *ours* merges in a bare clone, *ours, files* in one with a work",
+    "tree that follows, *plain* needs its work tree.",
+)
+
+
+def _cases(measured: Sequence[Measured]) -> Iterator[str]:
+    for name, shape in {one.case.name: one.case.shape for one in measured}.items():
+        state = f"{shape.state:,},000"
+        yield f"- **{name}**: {shape.deltas:,} deltas of {shape.records} records onto a state of {state}"
+
+
+def _table(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    heading, *body = lines
+    yield "| " + " | ".join(heading) + " |"
+    yield "|---|---|" + "---:|" * (len(heading) - 2)
+    for line in body:
+        yield "| " + " | ".join(line) + " |"

@@ -1,0 +1,159 @@
+"""The repositories that are measured: made once, kept in a cache folder, cloned anew for each run.
+
+Ours are made by our own merge, frame by frame; the plain one's state is what the plain merge makes of the same
+deltas. The cache is keyed by all that decides its content.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from pathlib import Path
+
+from tests.benchmarks import generator, plain
+from tests.benchmarks.generator import Delta, Shape
+
+ROOT = Path(__file__).parents[2]
+SCHEMAS = ROOT / "schemas"
+INBOX = "state/stream_deltas"
+BRANCH = "main"
+_DECIDE = ("schemas/*.json", "tests/benchmarks/generator.py", "tests/benchmarks/plain.py", "merge_bot/layouts/*.py")
+_DECIDE_TOO = ("merge_bot/canonical.py", "merge_bot/manifest.py", "merge_bot/paths.py")
+
+
+class Repositories:
+    """Repositories below one cache folder."""
+
+    def __init__(self, cache: Path) -> None:
+        decides = sorted(file for pattern in (*_DECIDE, *_DECIDE_TOO) for file in ROOT.glob(pattern))
+        self._folder = cache / sha256(b"".join(file.read_bytes() for file in decides)).hexdigest()[:12]
+
+    def ours(self, shape: Shape, known: int) -> Path:
+        """A bare repository in our layout: a state, and a frame that refers to `known` thousands of it."""
+
+        def make(folder: Path) -> None:
+            state = self._made(f"state-{shape.state}", lambda new: _make_state(new, shape.state))
+            clone(state, folder, bare=True)
+            _commit(folder, INBOX, generator.frame_deltas(shape, self.open_frame(shape), known))
+
+        return self._made(f"ours-{_name(shape, known)}", make)
+
+    def plain(self, shape: Shape, known: int) -> Path:
+        """The same state and frame in the plain layout, as a bare repository."""
+
+        def make(folder: Path) -> None:
+            state = self._made(
+                f"plain-state-{shape.state}", lambda new: _in_a_process(f"plain-state {shape.state} {new}")
+            )
+            clone(state, folder, bare=True)
+            _commit(folder, "inbox", generator.frame_deltas(shape, self.open_frame(shape), known))
+
+        return self._made(f"plain-{_name(shape, known)}", make)
+
+    @staticmethod
+    def open_frame(shape: Shape) -> int:
+        """The number of the frame that is measured."""
+        return generator.frames_of_state(shape.state) + 1
+
+    def _made(self, name: str, make: Callable[[Path], None]) -> Path:
+        """A cached folder; made under another name first, so that a half one is never taken for whole."""
+        folder = self._folder / name
+        if not folder.exists():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            half = self._folder / f"{name}.{os.getpid()}"
+            make(half)
+            half.rename(folder)
+        return folder
+
+
+def clone(source: Path, target: Path, *, bare: bool) -> None:
+    """A fresh clone, its files on disk: nothing of it waits to be written while something is measured."""
+    _run("git", "clone", "--quiet", "--local", *(["--bare"] if bare else []), source, target)
+    for name, value in {"gc.auto": "0", "user.name": "Benchmark", "user.email": "benchmark@example.org"}.items():
+        _run("git", "-C", target, "config", name, value)
+    os.sync()
+
+
+def _make_state(folder: Path, thousands: int) -> None:
+    _in_a_process(f"our-state {thousands} {folder}")
+    _pack(folder, "-a")
+
+
+def make_our_state(thousands: int, folder: Path) -> None:
+    """A bare repository whose state was merged from deltas, frame by frame."""
+    from merge_bot.clone import Clone
+    from merge_bot.frame import run_frame
+    from merge_bot.publish.commit import CommitPublisher
+    from merge_bot.transports.memory import MemoryTransport
+
+    _run("git", "init", "--quiet", "--bare", "--initial-branch", BRANCH, folder)
+    schemas = {file.name: file.read_bytes() for file in SCHEMAS.glob("*.schema.json")}
+    one = Clone.open(str(folder))
+    one.begin(one.plan({}, schemas, generator.BEGIN, 1), generator.BEGIN)
+    publisher = CommitPublisher(one.repository, one.ref, one.author())
+    for _, deltas in generator.state_deltas(thousands):
+        transport = MemoryTransport((f"{INBOX}/{name}", data) for name, data in deltas)
+        run_frame(one.repository, one.base(), transport, publisher, generator.NOW)
+
+
+def make_plain_state(thousands: int, folder: Path) -> None:
+    """A bare repository whose state was merged in one go from the same deltas."""
+    work = folder.with_name(f"{folder.name}.work")
+    shutil.copytree(SCHEMAS, work / "schemas")
+    (work / "inbox").mkdir()
+    (work / "state").mkdir()
+    _run("git", "init", "--quiet", "--initial-branch", BRANCH, work)
+    for name, value in {"gc.auto": "0", "user.name": "Benchmark", "user.email": "benchmark@example.org"}.items():
+        _run("git", "-C", work, "config", name, value)
+    deltas = (json.loads(data) for _, frame in generator.state_deltas(thousands) for _, data in frame)
+    state = plain.read(work)
+    plain.merge(state, list(deltas))
+    plain.write(work, state)
+    plain.git(work, "add", "--all")
+    plain.git(work, "commit", "--quiet", "--message", "state")
+    _run("git", "clone", "--quiet", "--bare", "--local", work, folder)
+    shutil.rmtree(work)
+    _pack(folder, "-a")
+
+
+def _in_a_process(work: str) -> None:
+    """Large work is done elsewhere: the runner stays small."""
+    _run(sys.executable, "-m", "tests.benchmarks.repositories", *work.split(" ", 2), cwd=ROOT)
+
+
+def _commit(repository: Path, inbox: str, deltas: Iterable[Delta]) -> None:
+    """Commit delta files into a bare repository, as the writers' pushes would leave them."""
+    stream = [
+        f"commit refs/heads/{BRANCH}\n".encode(),
+        b"committer Workers <workers@example.org> %d +0000\n" % generator.NOW.timestamp(),
+        b"data 6\ndeltas\n" + f"from refs/heads/{BRANCH}^0\n".encode(),
+    ]
+    for name, data in deltas:
+        stream.append(f"M 100644 inline {inbox}/{name}\ndata {len(data)}\n".encode() + data + b"\n")
+    command = ["git", "-C", str(repository), "-c", "fastimport.unpackLimit=0", "fast-import", "--quiet"]
+    subprocess.run(command, input=b"".join(stream), check=True)
+    _pack(repository)
+
+
+def _pack(repository: Path, *how: str) -> None:
+    """Everything goes into a pack, as in a fresh clone of a server's repository."""
+    _run("git", "-C", repository, "repack", "-d", "-q", *how)
+    _run("git", "-C", repository, "pack-refs", "--all")
+
+
+def _name(shape: Shape, known: int) -> str:
+    return f"{shape.deltas}x{shape.records}-on-{shape.state}-of-{known}"
+
+
+def _run(*command: str | Path, cwd: Path | None = None) -> None:
+    subprocess.run(command, check=True, cwd=cwd)
+
+
+if __name__ == "__main__":
+    makers = {"our-state": make_our_state, "plain-state": make_plain_state}
+    makers[sys.argv[1]](int(sys.argv[2]), Path(sys.argv[3]))
