@@ -116,7 +116,7 @@ class Settings(_Part):
         settings = cls()
         if not reader.problems or value:
             try:
-                settings = cls.model_validate(value)
+                settings = cls.model_validate(value, by_alias=True, by_name=False)
             except ValidationError as error:
                 for one in error.errors(include_url=False):
                     reader.add(*_mistake(one))
