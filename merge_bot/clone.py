@@ -48,6 +48,12 @@ class Clone:
             ref = f"refs/heads/{ref}"
         return cls(repository, ref)
 
+    def __enter__(self) -> Clone:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.repository.close()
+
     @property
     def tip(self) -> str | None:
         """The branch's newest commit, None if it has none yet."""
@@ -112,7 +118,9 @@ class Clone:
         transport: Transport = InboxTransport(self.repository, Paths(self.settings.state))
         if dry_run:
             waiting = {path: one.data for path, one in _contents(self.waiting()).items()}
-            return run_until_settled(self.base, self.repository, Uncommitted(transport, waiting), DryRun(), now, progress)
+            return run_until_settled(
+                self.base, self.repository, Uncommitted(transport, waiting), DryRun(), now, progress
+            )
         self.take_in(now)
         publisher = CommitPublisher(self.repository, self.ref, self.author())
         return run_until_settled(self.base, self.repository, transport, publisher, now, progress)
