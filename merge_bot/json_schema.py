@@ -133,6 +133,15 @@ def _reference_class() -> Any:
 
         return judge
 
+    def properties(validator: Any, known: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        for name, below in known.items() if isinstance(instance, dict) else ():
+            if name in instance and below is False:  # the library forgets the path of these
+                yield ValidationError(
+                    "nothing", path=(name,), validator="false", validator_value="", instance=instance[name]
+                )
+            elif name in instance:
+                yield from validator.descend(instance[name], below, path=name, schema_path=name)
+
     def pattern_properties(validator: Any, patterns: Any, instance: Any, schema: Any) -> Iterator[Any]:
         for pattern, below in patterns.items() if isinstance(instance, dict) else ():
             for name, value in instance.items():
@@ -164,6 +173,7 @@ def _reference_class() -> Any:
         {
             **{keyword: delegated(keyword) for keyword in ("pattern", "uniqueItems", "multipleOf")},
             **dict.fromkeys(_LEFT_TO_THE_JUDGE, left_to_the_judge),
+            "properties": properties,
             "patternProperties": pattern_properties,
             "additionalProperties": additional_properties,
             "required": required,
