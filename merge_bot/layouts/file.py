@@ -1,23 +1,93 @@
 """Pure. Layout `file`: one JSON file, object or array, optionally at a JSON pointer inside it.
 
-Several collections may keep parts of one file, so the parsed document is shared and written once. Reading and
-writing cost the size of the file; collections that grow without bound want `segments` or `entities`.
+Several collections may keep parts of one file, so the parsed document is shared and written once. What else stands in
+the file stays. Reading and writing cost the size of the file; collections that grow without bound want `segments` or
+`entities`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection as Items
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from merge_bot import letters
+from merge_bot import letters, strict_json
 from merge_bot.canonical import document
-from merge_bot.collection import SUM
+from merge_bot.collection import LAST_WRITER_WINS, SUM, UNION
 from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import WHOLE, Change, Opening
-from merge_bot.state import read_json
+from merge_bot.state import Files, parse_json
 
-_PARTS = "parts"
+_MISSING: Any = object()
+_KINDS = {dict: "an object", list: "an array"}
+
+
+@dataclass(slots=True)
+class Part:
+    """The container at one pointer, how many records it had, and whether the document holds it yet."""
+
+    value: Any
+    before: int
+    in_place: bool
+
+
+class SharedFile:
+    """A file that several collections may keep parts of: read once, and written once if any of them changed it."""
+
+    def __init__(self, files: Files, path: str) -> None:
+        self.path = path
+        self.data = files.read(path)
+        self.value = _MISSING if self.data is None else parse_json(self.data, path)
+        self.parts: dict[str, Part] = {}
+        self.touched = False
+
+    def part(self, pointer: str, kind: type[dict[str, Any]] | type[list[Any]]) -> Part:
+        """The container at `pointer`; where there is none, an empty one that `touch` puts in place."""
+        if pointer not in self.parts:
+            value = self._find(_names(pointer))
+            if value is not _MISSING and not isinstance(value, kind):
+                raise UnreadableState(letters.wrong_shape(self.path, _KINDS[kind], pointer))
+            found = value is not _MISSING
+            self.parts[pointer] = Part(value if found else kind(), len(value) if found else 0, found)
+        return self.parts[pointer]
+
+    def touch(self, pointer: str) -> None:
+        """The container at `pointer` is about to change."""
+        self.touched = True
+        part = self.parts[pointer]
+        if part.in_place:
+            return
+        part.in_place = True
+        *above, last = ["", *_names(pointer)]  # the document itself as the entry "" of something above it
+        root = {} if self.value is _MISSING else {"": self.value}
+        at = root
+        for name in above:
+            at = at.setdefault(name, {})
+        at[last] = part.value
+        self.value = root[""]
+
+    def flush(self) -> Iterable[Change]:
+        """The whole file, if it changed since it was last asked for."""
+        touched, self.touched = self.touched, False
+        if touched and (data := document(self.value)) != self.data:
+            before = sum(part.before for part in self.parts.values())
+            yield Change(self.path, data, before, sum(len(part.value) for part in self.parts.values()))
+
+    def _find(self, names: Sequence[str]) -> Any:
+        at = self.value
+        for depth, name in enumerate(names):
+            if at is _MISSING:
+                return _MISSING
+            if not isinstance(at, dict):
+                above = strict_json.pointer(*names[:depth])
+                raise UnreadableState(letters.wrong_shape(self.path, _KINDS[dict], above))
+            at = at.get(name, _MISSING)
+        return at
+
+
+def _names(pointer: str) -> list[str]:
+    return [name.replace("~1", "/").replace("~0", "~") for name in pointer.split("/")[1:]]
 
 
 class FileStore:
@@ -26,136 +96,99 @@ class FileStore:
     def __init__(self, opening: Opening) -> None:
         self._rules = opening.collection
         self._files = opening.files
-        self._documents = opening.shared
+        self._shared = opening.shared
         self._index: dict[str, int] | None = None
-        self._before: int | None = None
 
     def present(self, keys: Items[str]) -> set[str]:
         return set(self.records(keys))
 
     def records(self, keys: Items[str]) -> dict[str, Any]:
         part = self._part()
-        if WHOLE in keys:
-            return {WHOLE: part} if self._before or part else {}
-        if isinstance(part, dict):
-            return {key: self._with_key(key, part[key]) for key in keys if key in part}
-        index = self._positions(part)
-        return {key: part[index[key]] for key in keys if key in index}
+        if self._is_one_value:
+            return {WHOLE: part.value} if WHOLE in keys and (part.in_place or part.value) else {}
+        if isinstance(part.value, dict):
+            return {key: self._entity(key, part.value[key]) for key in keys if key in part.value}
+        index = self._positions(part.value)
+        return {key: part.value[index[key]] for key in keys if key in index}
 
     def put(self, key: str, value: Any) -> None:
-        part = self._part()
-        self._touch()
-        if key == WHOLE and not self._keyed:
-            part.clear()
-            part.extend(value) if isinstance(part, list) else part.update(value)
-        elif isinstance(part, dict):
-            part[key] = self._without_key(value)
+        records = self._part_to_change().value
+        if self._is_one_value:
+            records.clear()
+            records.extend(value) if isinstance(records, list) else records.update(value)
+        elif isinstance(records, dict):
+            records[key] = self._without_key(value, records.get(key))
         else:
-            index = self._positions(part)
+            index = self._positions(records)
             if key in index:
-                part[index[key]] = value
+                records[index[key]] = value
             else:
-                index[key] = len(part)
-                part.append(value)
+                index[key] = len(records)
+                records.append(value)
 
     def append(self, items: Sequence[tuple[str, Any]]) -> None:
         if not items:
             return
-        part = self._part()
-        self._touch()
-        index = self._positions(part)
+        records = self._part_to_change().value
+        index = self._positions(records)
         for key, record in items:
-            index[key] = len(part)
-            part.append(record)
+            index.setdefault(key, len(records))
+            records.append(record)
 
     def flush(self) -> Iterable[Change]:
         """The whole file, handed out by the first of the collections that share it."""
-        shared = self._documents.get(self._rules.path)
-        if shared is None or not shared["touched"]:
-            return
-        shared["touched"] = False
-        counts = shared[_PARTS].values()
-        data = document(shared["value"])
-        if data == self._files.read(self._rules.path):
-            return
-        yield Change(
-            self._rules.path,
-            data,
-            sum(before for before, _ in counts),
-            sum(len(part) for _, part in counts),
-        )
+        return self._file().flush()
 
     def growth(self) -> int:
-        return len(self._part()) - (self._before or 0)
+        part = self._part()
+        return len(part.value) - part.before
 
     @property
-    def _keyed(self) -> bool:
-        return bool(self._rules.key) and self._rules.strategy != "union"
+    def _is_one_value(self) -> bool:
+        return self._rules.strategy in (SUM, UNION)
 
-    @property
-    def _kind(self) -> type[dict[str, Any]] | type[list[Any]]:
-        return dict if self._rules.strategy == SUM or self._rules.shape == "object" else list
+    def _file(self) -> SharedFile:
+        path = self._rules.path
+        if path not in self._shared:
+            self._shared[path] = SharedFile(self._files, path)
+        file: SharedFile = self._shared[path]
+        return file
 
-    def _touch(self) -> None:
-        self._documents[self._rules.path]["touched"] = True
+    def _part(self) -> Part:
+        return self._file().part(self._rules.pointer, dict if self._rules.shape == "object" else list)
 
-    def _part(self) -> Any:
-        """The container at the pointer, a copy of what the file holds; created where there is none yet."""
-        path, pointer = self._rules.path, self._rules.pointer
-        shared = self._documents.get(path)
-        if shared is None:
-            value = read_json(self._files, path)
-            shared = {"value": value, "touched": False, _PARTS: {}}
-            self._documents[path] = shared
-        if pointer in shared[_PARTS]:
-            self._before, part = shared[_PARTS][pointer]
-            return part
-        part = self._find(shared, pointer)
-        if not isinstance(part, self._kind):
-            wanted = "an object" if self._kind is dict else "an array"
-            raise UnreadableState(letters.wrong_shape(path, wanted, pointer))
-        self._before = len(part)
-        shared[_PARTS][pointer] = (self._before, part)
+    def _part_to_change(self) -> Part:
+        part = self._part()
+        self._file().touch(self._rules.pointer)
         return part
 
-    def _find(self, shared: dict[str, Any], pointer: str) -> Any:
-        if not pointer:
-            if shared["value"] is None:
-                shared["value"] = self._kind()
-            return shared["value"]
-        if shared["value"] is None:
-            shared["value"] = {}
-        at = shared["value"]
-        names = [name.replace("~1", "/").replace("~0", "~") for name in pointer[1:].split("/")]
-        for depth, name in enumerate(names, start=1):
-            if not isinstance(at, dict):
-                above = "/" + "/".join(pointer[1:].split("/")[: depth - 1]) if depth > 1 else ""
-                raise UnreadableState(letters.wrong_shape(self._rules.path, "an object", above))
-            if name not in at:
-                at[name] = self._kind() if depth == len(names) else {}
-            at = at[name]
-        return at
-
-    def _positions(self, part: list[Any]) -> dict[str, int]:
+    def _positions(self, records: list[Any]) -> dict[str, int]:
         """Where each key sits. Records without their key fields (older than the rules) are left alone."""
         if self._index is None:
             self._index = {}
-            for position, record in enumerate(part):
+            for position, record in enumerate(records):
                 key = self._rules.key_of(record) if isinstance(record, dict) else None
                 if key is not None:
                     self._index.setdefault(key, position)
         return self._index
 
-    def _with_key(self, key: str, value: Any) -> Any:
-        name = self._rules.key[0].name if len(self._rules.key) == 1 else None
-        if name is None or not isinstance(value, dict) or name in value:
-            return value
-        return {name: self._typed(key), **value}
+    def _entity(self, key: str, value: Any) -> Any:
+        """A record of an object, with the key field that it need not repeat."""
+        if self._rules.strategy == LAST_WRITER_WINS and not isinstance(value, dict):
+            where = self._rules.pointer + strict_json.pointer(key)
+            raise UnreadableState(letters.wrong_shape(self._rules.path, _KINDS[dict], where))
+        for name in self._names_of_key:
+            if name not in value:
+                kind = self._rules.schema["properties"][name].get("type")
+                value = {name: int(key) if kind == "integer" else key, **value}
+        return value
 
-    def _typed(self, key: str) -> Any:
-        kind = self._rules.schema.get("properties", {}).get(self._rules.key[0].name, {}).get("type")
-        return int(key) if kind == "integer" and key.lstrip("-").isdigit() else key
+    def _without_key(self, value: Any, old: Any) -> Any:
+        """The record as the object keeps it: the key field stays only where it was repeated before."""
+        repeated = old if isinstance(old, dict) else {}
+        left_out = [name for name in self._names_of_key if name not in repeated]
+        return {name: one for name, one in value.items() if name not in left_out}
 
-    def _without_key(self, value: Any) -> Any:
-        names = {part.name for part in self._rules.key}
-        return {name: one for name, one in value.items() if name not in names}
+    @property
+    def _names_of_key(self) -> list[str]:
+        return [part.name for part in self._rules.key]
