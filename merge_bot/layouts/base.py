@@ -1,7 +1,8 @@
 """Pure. The contract of layouts: where a collection's records lie in files, and how a frame changes them.
 
 A `Store` is one collection opened for one frame. It reads lazily, only what it is asked for, and collects the
-frame's changes; `flush` gives them as whole files. Values that a store hands out are never changed in place.
+frame's changes; `flush` gives them as whole files. A frame asks first and changes then: what it asks is about the
+state before it. Values that a store hands out are never changed in place.
 """
 
 from __future__ import annotations

@@ -8,14 +8,17 @@ thousand files; further ones go one level deeper, by the hash of the key.
 from __future__ import annotations
 
 from collections.abc import Collection as Items
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from merge_bot import letters
 from merge_bot.canonical import document, line
-from merge_bot.collection import OBSERVE
+from merge_bot.collection import OBSERVE, UNION
+from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import Change, Opening
 from merge_bot.state import parse_json, parse_lines
+from merge_bot.tree import Entry
 
 FOLDER_LIMIT = 1000
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
@@ -43,19 +46,20 @@ class EntitiesStore:
         self._rules = opening.collection
         self._files = opening.files
         self._ending = ".jsonl" if opening.collection.strategy == OBSERVE else ".json"
+        self._folders: dict[str, Mapping[str, Entry]] = {}
+        self._paths: dict[str, str | None] = {}
+        self._bytes: dict[str, bytes] = {}
+        self._stored: dict[str, Any] = {}
         self._changed: dict[str, Any] = {}
         self._added: dict[str, list[Any]] = {}
         self._growth = 0
 
     def present(self, keys: Items[str]) -> set[str]:
-        return {key for key in keys if key in self._changed or self._find(key)}
+        return {key for key in keys if self._find(key)}
 
     def records(self, keys: Items[str]) -> dict[str, Any]:
-        found = {key: self._changed[key] for key in keys if key in self._changed}
-        where = {key: path for key in keys if key not in found and (path := self._find(key))}
-        data = self._files.read_many(where.values())
-        parse = parse_lines if self._ending == ".jsonl" else parse_json
-        return found | {key: parse(data[path], path) for key, path in where.items()}
+        self._load(keys)
+        return {key: self._stored[key] for key in keys if key in self._stored}
 
     def put(self, key: str, value: Any) -> None:
         self._changed[key] = value
@@ -65,35 +69,54 @@ class EntitiesStore:
             self._added.setdefault(key, []).append(record)
 
     def flush(self) -> Iterable[Change]:
-        keys = sorted(self._changed | self._added)
-        where = {key: path for key in keys if (path := self._find(key))}
-        data = self._files.read_many(where.values())
+        keys = sorted(self._changed.keys() | self._added.keys())
+        self._load(keys)
         crowd: dict[str, int] = {}
         for key in keys:
-            path = where.get(key) or self._place(key, crowd)
-            old = data.get(path)
+            path = self._find(key) or self._place(key, crowd)
+            old, before = self._bytes.get(path, b""), _size(self._stored.get(key, []))
             if key in self._added:
-                before = len(parse_lines(old, path)) if old else 0
                 added = self._added[key]
-                self._growth += len(added)
-                yield Change(path, (old or b"") + b"".join(map(line, added)), before, before + len(added))
+                new, after = old + b"".join(map(line, added)), before + len(added)
             else:
-                value = self._changed[key]
-                before = _size(parse_json(old, path)) if old is not None else 0
-                new = document(value)
-                self._growth += _size(value) - before
-                if new != old:
-                    yield Change(path, new, before, _size(value))
+                new, after = document(self._changed[key]), _size(self._changed[key])
+            self._growth += after - before
+            if new != old:
+                yield Change(path, new, before, after)
 
     def growth(self) -> int:
         return self._growth
 
+    def _load(self, keys: Iterable[str]) -> None:
+        """Read, in one batch, those of `keys` that are there and not read yet."""
+        where = {key: path for key in keys if key not in self._stored and (path := self._find(key))}
+        data = self._files.read_many(where.values())
+        self._bytes |= data
+        for key, path in where.items():
+            self._stored[key] = self._parse(data[path], path)
+
+    def _parse(self, data: bytes, path: str) -> Any:
+        if self._rules.strategy == OBSERVE:
+            return parse_lines(data, path)
+        value = parse_json(data, path)
+        kind, wanted = (list, "an array") if self._rules.strategy == UNION else (dict, "an object")
+        if not isinstance(value, kind):
+            raise UnreadableState(letters.wrong_shape(path, wanted))
+        return value
+
     def _find(self, key: str) -> str | None:
         """The path of the entity's file, None if it has none."""
+        if key not in self._paths:
+            self._paths[key] = self._search(key)
+        return self._paths[key]
+
+    def _search(self, key: str) -> str | None:
         folder, name = self._rules.path, entity_name(key) + self._ending
         for deeper in _levels(key):
-            entries = self._files.folder(folder)
+            entries = self._entries(folder)
             if name in entries:
+                if not entries[name].is_file:
+                    raise UnreadableState(letters.wrong_shape(f"{folder}/{name}", "a plain file"))
                 return f"{folder}/{name}"
             if deeper not in entries:
                 return None
@@ -105,12 +128,17 @@ class EntitiesStore:
         folder, name = self._rules.path, entity_name(key) + self._ending
         for deeper in _levels(key):
             if folder not in crowd:
-                crowd[folder] = sum(not entry.is_tree for entry in self._files.folder(folder).values())
+                crowd[folder] = sum(not entry.is_tree for entry in self._entries(folder).values())
             if crowd[folder] < FOLDER_LIMIT:
                 break
             folder = f"{folder}/{deeper}"
         crowd[folder] = crowd.get(folder, 0) + 1
         return f"{folder}/{name}"
+
+    def _entries(self, folder: str) -> Mapping[str, Entry]:
+        if folder not in self._folders:
+            self._folders[folder] = self._files.folder(folder)
+        return self._folders[folder]
 
 
 def _levels(key: str) -> Iterable[str]:
