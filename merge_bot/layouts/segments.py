@@ -19,6 +19,8 @@ from merge_bot.layouts.base import Change, Opening
 from merge_bot.paths import numbered
 from merge_bot.state import parse_lines
 
+_ENDING = ".jsonl"
+
 
 class SegmentsStore:
     """The segments of one collection, with their key files."""
@@ -31,25 +33,23 @@ class SegmentsStore:
         self._has_keys = opening.collection.keeps_records
         self._hashes: dict[str, array[int]] | None = None
         self._added: list[tuple[str, Any]] = []
-        self._added_keys: set[str] = set()
 
     def present(self, keys: Items[str]) -> set[str]:
-        wanted = {key_hash(key): key for key in keys}
-        probe = frozenset(wanted)
-        found = self._added_keys.intersection(keys)
-        for hashes in self._key_files().values():
-            found.update(wanted[one] for one in probe.intersection(hashes))
-        return found
+        hashes = {key: key_hash(key) for key in keys}
+        probe = frozenset(hashes.values())
+        found: set[int] = set()
+        for known in self._key_files().values():
+            found |= probe.intersection(known)
+        return {key for key, one in hashes.items() if one in found}
 
     def records(self, keys: Items[str]) -> dict[str, Any]:
         wanted = set(keys)
         probe = frozenset(map(key_hash, keys))
         hits = {name: hit for name, hashes in self._key_files().items() if (hit := probe.intersection(hashes))}
         found: dict[str, Any] = {}
-        segments = self._files.read_many(f"{self._rules.path}/{name}.jsonl" for name in hits)
+        segments = self._files.read_many(self._segment(name) for name in hits)
         for name, hit in hits.items():
-            path = f"{self._rules.path}/{name}.jsonl"
-            hashes = self._key_files()[name]
+            path, hashes = self._segment(name), self._key_files()[name]
             candidates = parse_lines(segments[path], path)
             if len(candidates) != len(hashes):
                 raise UnreadableState(letters.key_file_disagrees(path, len(candidates), len(hashes)))
@@ -63,17 +63,19 @@ class SegmentsStore:
 
     def append(self, items: Sequence[tuple[str, Any]]) -> None:
         self._added.extend(items)
-        if self._has_keys:
-            self._added_keys.update(key for key, _ in items)
 
     def flush(self) -> Iterable[Change]:
         if not self._added:
             return
-        name, count = numbered(self._frame), len(self._added)
-        yield Change(f"{self._rules.path}/{name}.jsonl", b"".join(line(one) for _, one in self._added), 0, count)
+        name = numbered(self._frame)
+        path = self._segment(name)
+        old = self._files.read(path) or b""  # of a merge of this number that was rolled back, say: never overwritten
+        before = len(parse_lines(old, path))
+        after = before + len(self._added)
+        yield Change(path, old + b"".join(line(one) for _, one in self._added), before, after)
         if self._has_keys:
-            keys = b"".join(key_bytes(key) for key, _ in self._added)
-            yield Change(f"{self._keys_folder}/{name}.keys", keys, 0, count)
+            known = self._key_files()[name].tobytes() if old else b""
+            yield Change(self._keys(name), known + b"".join(key_bytes(key) for key, _ in self._added), before, after)
 
     def growth(self) -> int:
         return len(self._added)
@@ -81,15 +83,15 @@ class SegmentsStore:
     def _key_files(self) -> Mapping[str, array[int]]:
         """The key hashes of each segment by its name (000/000405), in line order."""
         if self._hashes is None:
-            segments = set(self._names(self._rules.path, ".jsonl"))
-            known = self._files.read_many(f"{self._keys_folder}/{name}.keys" for name in sorted(segments))
+            names = sorted(self._names())
+            known = self._files.read_many(map(self._keys, names))
             self._hashes = {}
-            for name in sorted(segments):
-                data = known.get(f"{self._keys_folder}/{name}.keys")
+            for name in names:
+                data = known.get(self._keys(name))
                 if data is None:
-                    self._hashes[name] = self._rebuilt(f"{self._rules.path}/{name}.jsonl")
+                    self._hashes[name] = self._rebuilt(self._segment(name))
                 elif len(data) % KEY_BYTES:
-                    raise UnreadableState(letters.wrong_shape(f"{self._keys_folder}/{name}.keys", "whole key hashes"))
+                    raise UnreadableState(letters.wrong_shape(self._keys(name), "whole key hashes"))
                 else:
                     self._hashes[name] = array("Q", data)
         return self._hashes
@@ -99,9 +101,17 @@ class SegmentsStore:
         records = parse_lines(self._files.read(path) or b"", path)
         return array("Q", (key_hash(self._rules.key_of(record) or "") for record in records))
 
-    def _names(self, folder: str, ending: str) -> Iterable[str]:
-        for thousand, entry in self._files.folder(folder).items():
-            if entry.is_tree:
-                for name in self._files.folder(f"{folder}/{thousand}"):
-                    if name.endswith(ending):
-                        yield f"{thousand}/{name.removesuffix(ending)}"
+    def _names(self) -> Iterable[str]:
+        for thousand, entry in self._files.folder(self._rules.path).items():
+            folder = f"{self._rules.path}/{thousand}"
+            for name, one in self._files.folder(folder).items() if entry.is_tree else ():
+                if name.endswith(_ENDING):
+                    if not one.is_file:
+                        raise UnreadableState(letters.wrong_shape(f"{folder}/{name}", "a plain file"))
+                    yield f"{thousand}/{name.removesuffix(_ENDING)}"
+
+    def _segment(self, name: str) -> str:
+        return f"{self._rules.path}/{name}{_ENDING}"
+
+    def _keys(self, name: str) -> str:
+        return f"{self._keys_folder}/{name}.keys"
