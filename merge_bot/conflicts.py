@@ -9,7 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from merge_bot.delta import Origin
+from merge_bot import letters
+from merge_bot.delta import Origin, parse_utc
+from merge_bot.errors import UnreadableState
+from merge_bot.paths import Paths
+from merge_bot.state import Files, read_json
 
 WHOLE_RECORD = "*"
 
@@ -37,6 +41,14 @@ class Conflicts:
     opened: dict[tuple[str, str, str], Conflict] = field(default_factory=dict)
     touched: bool = False
 
+    @classmethod
+    def read(cls, files: Files, paths: Paths) -> Conflicts:
+        """What is open as of the frame before. Raises UnreadableState if the file is damaged."""
+        entries = read_json(files, paths.conflicts, missing={})
+        if not _nested(entries, 3):
+            raise UnreadableState(letters.wrong_shape(paths.conflicts, "conflicts by collection, key and field"))
+        return cls(entries)
+
     def get(self, collection: str, key: str, name: str) -> dict[str, Any] | None:
         return self.entries.get(collection, {}).get(key, {}).get(name)
 
@@ -46,10 +58,7 @@ class Conflicts:
         if old and old["frame"] == entry["frame"]:
             known = {(one["delta"], one["stream_id"]) for one in entry["candidates"]}
             kept = [one for one in old["candidates"] if (one["delta"], one["stream_id"]) not in known]
-            candidates = kept + entry["candidates"]
-            entry = entry | {
-                "candidates": sorted(candidates, key=lambda one: (one["utc"], one["stream_id"], one["delta"]))
-            }
+            entry = entry | {"candidates": sorted(kept + entry["candidates"], key=_rank)}
         if old == entry:
             return
         self.entries.setdefault(collection, {}).setdefault(key, {})[name] = entry
@@ -71,3 +80,16 @@ class Conflicts:
     def count(self) -> int:
         """How many conflicts are open."""
         return sum(len(fields) for keys in self.entries.values() for fields in keys.values())
+
+
+def _rank(one: dict[str, Any]) -> tuple[int, str, str]:
+    return (parse_utc(one["utc"]) or 0, one["stream_id"], one["delta"])
+
+
+def _nested(value: Any, depth: int) -> bool:
+    """Whether `value` is objects all the way down: `depth` levels, and an entry with its frame and candidates."""
+    if not isinstance(value, dict):
+        return False
+    if depth == 0:
+        return isinstance(value.get("frame"), int) and isinstance(value.get("candidates"), list)
+    return all(_nested(one, depth - 1) for one in value.values())

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from merge_bot import letters
 from merge_bot.canonical import line
+from merge_bot.errors import UnreadableState
 from merge_bot.findings import Outcome
 from merge_bot.paths import Paths
 from merge_bot.state import Files, parse_lines
@@ -34,7 +36,10 @@ class Line:
 
 @dataclass(slots=True)
 class Ledger:
-    """The ledger while a frame is merged; reads only the frames that it is asked about."""
+    """The ledger while a frame is merged; reads only the frames that it is asked about.
+
+    Every question raises UnreadableState if the file that answers it is damaged.
+    """
 
     files: Files
     paths: Paths
@@ -64,6 +69,9 @@ class Ledger:
         if frame not in self._frames:
             path = self.paths.ledger(frame)
             data = self.files.read(path)
-            lines = [Line(**one) for one in parse_lines(data, path)] if data else []
+            try:
+                lines = [Line(**one) for one in parse_lines(data, path)] if data else []
+            except TypeError:
+                raise UnreadableState(letters.wrong_shape(path, "a ledger's lines")) from None
             self._frames[frame] = {one.delta: one for one in lines}
         return self._frames[frame]

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from merge_bot import letters
 from merge_bot.canonical import line
 from merge_bot.delta import Operation, Origin, parse_utc
+from merge_bot.errors import UnreadableState
 from merge_bot.findings import Reason
 from merge_bot.paths import Paths
 from merge_bot.state import Files, parse_lines
@@ -42,7 +44,10 @@ class Parked:
 def read_parked(files: Files, paths: Paths) -> list[Parked]:
     """What waits, as of the frame before. Raises UnreadableState if the file is damaged."""
     data = files.read(paths.parked)
-    return [_parked(one) for one in parse_lines(data, paths.parked)] if data else []
+    try:
+        return [_parked(one) for one in parse_lines(data, paths.parked)] if data else []
+    except (KeyError, TypeError, ValueError):
+        raise UnreadableState(letters.wrong_shape(paths.parked, "parked records")) from None
 
 
 def _parked(one: dict[str, Any]) -> Parked:
@@ -53,5 +58,5 @@ def _parked(one: dict[str, Any]) -> Parked:
 
 def parked_bytes(waiting: Iterable[Parked]) -> bytes:
     """The file's bytes, in the order of the operations' rank."""
-    ranked = sorted(waiting, key=lambda one: (one.operation.origin, one.operation.index))
+    ranked = sorted(waiting, key=lambda one: one.operation.rank)
     return b"".join(line(one.as_json()) for one in ranked)

@@ -96,13 +96,13 @@ class Overlay:
         return self._below.entries(tree)
 
 
-def read_json(files: Files, path: str) -> Any:
-    """The value of a JSON file of the state; None if there is no such file.
+def read_json(files: Files, path: str, missing: Any = None) -> Any:
+    """The value of a JSON file of the state; `missing` if there is no such file.
 
     Raises UnreadableState, naming file and line, if it is there and cannot be read.
     """
     data = files.read(path)
-    return None if data is None else parse_json(data, path)
+    return missing if data is None else parse_json(data, path)
 
 
 def parse_json(data: bytes, path: str) -> Any:
@@ -113,22 +113,24 @@ def parse_json(data: bytes, path: str) -> Any:
     return parsed.value
 
 
-def parse_lines(data: bytes, path: str) -> list[Any]:
-    """The records of a `.jsonl` file of the state. Raises UnreadableState with file and line."""
+def parse_lines(data: bytes, path: str) -> list[dict[str, Any]]:
+    """The records of a `.jsonl` file of the state, each an object. Raises UnreadableState with file and line."""
     if data and not data.endswith(b"\n"):
         raise UnreadableState(letters.unreadable_lines(path, data.count(b"\n") + 1, "the last line is cut off"))
     lines = data.split(b"\n")[:-1]
     try:
         records: list[Any] = orjson.loads(b"[" + b",".join(lines) + b"]")
-        if len(records) == len(lines):
+        if len(records) == len(lines) and all(type(record) is dict for record in records):
             return records
     except orjson.JSONDecodeError:
         pass
     for number, one in enumerate(lines, start=1):
         try:
-            orjson.loads(one)
+            record = orjson.loads(one)
         except orjson.JSONDecodeError as error:
             raise UnreadableState(letters.unreadable_lines(path, number, error.msg)) from None
+        if type(record) is not dict:
+            raise UnreadableState(letters.unreadable_lines(path, number, "each line holds one object"))
     raise UnreadableState(letters.unreadable_lines(path, 1, "lines and records do not match"))
 
 
@@ -150,6 +152,6 @@ def read_meta(files: Files, paths: Paths) -> Meta | None:
     if value is None:
         return None
     match value:
-        case {"frame": int(frame), "as_of": str(as_of), "manifest": str(manifest)} if frame >= 1:
+        case {"frame": int(frame), "as_of": str(as_of), "manifest": str(manifest)} if type(frame) is int and frame >= 1:
             return Meta(frame, as_of, manifest)
     raise UnreadableState(letters.wrong_shape(paths.meta, 'an object with "frame", "as_of" and "manifest"'))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from merge_bot import letters
 from merge_bot.canonical import compact
+from merge_bot.errors import UnreadableState
 from merge_bot.findings import Outcome, Receipt
 from merge_bot.paths import Paths
 from merge_bot.state import Files, read_json
@@ -38,8 +40,12 @@ class Workers:
 
     @classmethod
     def read(cls, files: Files, paths: Paths) -> Workers:
-        value: dict[str, Any] = read_json(files, paths.workers) or {}
-        return cls({name: Worker(**one) for name, one in value.items()})
+        """What is known so far. Raises UnreadableState if the file is damaged."""
+        value: Any = read_json(files, paths.workers, missing={})
+        try:
+            return cls({name: Worker(**one) for name, one in value.items()})
+        except (AttributeError, TypeError):
+            raise UnreadableState(letters.wrong_shape(paths.workers, "an object of workers")) from None
 
     def delivered(self) -> list[str]:
         """Those of whom something was accepted: a refused delta makes no name known."""
