@@ -11,7 +11,7 @@ from typing import Any
 
 from merge_bot.canonical import compact
 from merge_bot.collection import Collection
-from merge_bot.conflicts import WHOLE_RECORD, candidate
+from merge_bot.conflicts import WHOLE_RECORD, Conflicts, candidate
 from merge_bot.delta import Operation, Origin
 from merge_bot.findings import Outcome, Reason, Recover
 from merge_bot.strategies.base import Ground, Loss
@@ -26,6 +26,7 @@ class Append:
             key: (None, record) for key, record in ground.store.records(set(keys)).items()
         }
         added: list[tuple[str, Any]] = []
+        refused: dict[str, list[Operation]] = {}
         losses: list[Loss] = []
         for key, operation in zip(keys, operations, strict=True):
             if key not in taken:
@@ -35,18 +36,29 @@ class Append:
             first, kept = taken[key]
             if compact(kept) == compact(operation.record):
                 losses.append(Loss(operation, Outcome.DUPLICATE, Reason.SAME_RECORD, detail={"key": key}))
-                continue
-            losses.append(_conflict(key, operation, first, kept))
-            candidates = [candidate(first, kept)] if first else []
-            entry = {"frame": operation.origin.frame, "policy": "first", "value": kept}
-            old = ground.conflicts.get(rules.name, key, WHOLE_RECORD)
-            if old:
-                candidates = old["candidates"]
-                entry["frame"] = old["frame"]
-            entry["candidates"] = [*candidates, candidate(operation.origin, operation.record)]
-            ground.conflicts.open(rules.name, key, WHOLE_RECORD, entry)
+            else:
+                losses.append(_conflict(key, operation, first, kept))
+                refused.setdefault(key, []).append(operation)
+        for key, ones in refused.items():
+            _open(ground.conflicts, rules.name, key, taken[key], ones)
         ground.store.append(added)
         return losses
+
+
+def _open(
+    conflicts: Conflicts, collection: str, key: str, kept: tuple[Origin | None, Any], refused: Sequence[Operation]
+) -> None:
+    """Record what was refused under one key, beside what an earlier frame refused."""
+    first, value = kept
+    old = conflicts.get(collection, key, WHOLE_RECORD)
+    known = old["candidates"] if old else [candidate(first, value)] if first else []
+    entry = {
+        "frame": old["frame"] if old else refused[0].origin.frame,
+        "policy": "first",
+        "value": value,
+        "candidates": [*known, *(candidate(one.origin, one.record) for one in refused)],
+    }
+    conflicts.open(collection, key, WHOLE_RECORD, entry)
 
 
 def _conflict(key: str, operation: Operation, first: Origin | None, kept: Any) -> Loss:

@@ -11,26 +11,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
+from merge_bot import strict_json
 from merge_bot.canonical import compact
 from merge_bot.collection import HOLD, LATEST, SUM, UNION, Collection
 from merge_bot.conflicts import Conflicts, candidate
 from merge_bot.delta import Operation, Origin, parse_utc
 from merge_bot.findings import Outcome, Reason, Recover
 from merge_bot.strategies.base import Ground, Loss
-from merge_bot.strategies.sum import total
-from merge_bot.strategies.union import united
+from merge_bot.strategies.sum import counted, total
+from merge_bot.strategies.union import members, united
 
 _ABSENT: Any = object()
 _RANKED_OUTCOMES = (Outcome.HELD, Outcome.CONFLICT, Outcome.SUPERSEDED)
 
 
 class Write(NamedTuple):
-    """One value written to one field. Writes rank by (origin, index)."""
+    """One value written to one field."""
 
     origin: Origin
-    index: int
+    index: int  # type: ignore[assignment]  # in the place of tuple.index, which nobody needs
     value: Any
 
     @property
@@ -53,6 +55,15 @@ def _write(clock: dict[str, Any], value: Any) -> Write:
     return Write(origin, clock["index"], value)
 
 
+def _known(value: Any, clock: dict[str, Any] | None) -> list[Write]:
+    """The earlier writes that a field's clock tells of: all of them under `hold`, else the one that stands."""
+    if clock is None:
+        return []
+    if "writes" in clock:
+        return [_write(one, one["value"]) for one in clock["writes"]]
+    return [] if value is _ABSENT else [_write(clock, value)]
+
+
 @dataclass(slots=True)
 class Settled:
     """A field after a fold: its value (or absent), its clock, the open conflict if any, and the losing writes."""
@@ -65,8 +76,7 @@ class Settled:
 
 def latest(value: Any, clock: dict[str, Any] | None, writes: Sequence[Write]) -> Settled:
     """The greatest write wins; the incumbent, known by its clock, competes like any other."""
-    incumbent = [_write(clock, value)] if clock else []
-    ranked = sorted([*incumbent, *writes], key=lambda write: write.rank)
+    ranked = sorted([*_known(value, clock), *writes], key=lambda write: write.rank)
     winner = ranked[-1]
     finals = {one.origin.stream_id: one for one in ranked if one.origin.frame == winner.origin.frame}
     rivals = [one for one in finals.values() if not _same(one.value, winner.value)]
@@ -84,19 +94,21 @@ def latest(value: Any, clock: dict[str, Any] | None, writes: Sequence[Write]) ->
 def hold(value: Any, clock: dict[str, Any] | None, writes: Sequence[Write]) -> Settled:
     """Frame by frame: what all writers of a frame agree on is the value; the first frame that disagrees is held.
 
-    The clock keeps every write and the value before the first, so that a late delta finds the same answer.
+    The clock keeps every write and the value before the first, so that a late delta finds the same answer. A writer
+    that takes its word back in the same frame has still disagreed: more writes never clear what is held.
     """
-    known = [_write(one, one["value"]) for one in clock["writes"]] if clock else []
-    base = clock.get("base", _ABSENT) if clock else value
+    if clock is None or "writes" not in clock:
+        known, base = [], value
+    else:
+        known, base = _known(value, clock), clock.get("base", _ABSENT)
     ranked = sorted([*known, *writes], key=lambda write: (write.origin.frame, write.rank))
     current, held = base, None
-    for frame in sorted({one.origin.frame for one in ranked}):
-        finals = {one.origin.stream_id: one for one in ranked if one.origin.frame == frame}
-        values = {compact(one.value) for one in finals.values()}
-        if len(values) > 1:
+    for frame, group in groupby(ranked, key=lambda write: write.origin.frame):
+        ones = list(group)
+        if len({one.origin.stream_id for one in ones}) > 1 and len({compact(one.value) for one in ones}) > 1:
             held = frame
             break
-        current = next(iter(finals.values())).value
+        current = ones[-1].value
     new_clock: dict[str, Any] = {"writes": [one.as_json() | {"value": one.value} for one in ranked]}
     if base is not _ABSENT:
         new_clock["base"] = base
@@ -154,14 +166,12 @@ def fold_entity(
     lost: dict[tuple[str, int], dict[str, tuple[Outcome, Reason, Any]]] = {}
     for name, ones in writes.items():
         rule = rules.rule(name)
-        if rule.strategy == SUM:
-            result = total(folded.entity.get(name, 0), [one.value for one in ones])
+        if rule.strategy in (SUM, UNION):
+            result = _added(rules, folded.entity, name, [one.value for one in ones])
             if result is None:
                 folded.out_of_range.append(name)
             else:
                 folded.entity[name] = result
-        elif rule.strategy == UNION:
-            folded.entity[name] = united(folded.entity.get(name, []), [one for write in ones for one in write.value])
         else:
             settle = hold if rule.on_conflict == HOLD else latest
             settled = settle(folded.entity.get(name, _ABSENT), folded.clock.get(name), ones)
@@ -176,6 +186,14 @@ def fold_entity(
                 lost.setdefault((write.origin.digest, write.index), {})[name] = (outcome, reason, won)
     folded.losses = [_loss(by_rank[rank], fields) for rank, fields in lost.items()]
     return folded
+
+
+def _added(rules: Collection, entity: dict[str, Any], name: str, values: Sequence[Any]) -> Any:
+    """The new value of a property that adds; None if no number can say it."""
+    place = rules.pointer + strict_json.pointer(rules.key_of(entity) or "", name)
+    if rules.rule(name).strategy == SUM:
+        return total(counted(entity.get(name), rules.path, place), values)
+    return united(members(entity.get(name), rules.path, place), chain.from_iterable(values))
 
 
 def _loss(operation: Operation, fields: dict[str, tuple[Outcome, Reason, Any]]) -> Loss:
@@ -227,4 +245,4 @@ def _mark(conflicts: Conflicts, collection: str, key: str, folded: EntityFold) -
 
 def _still_open(old: dict[str, Any], clock: dict[str, Any] | None) -> bool:
     """A conflict stays open while the field's value is still of the frame in which it arose."""
-    return bool(clock) and clock is not None and clock.get("frame") == old["frame"]
+    return clock is not None and clock.get("frame") == old["frame"]

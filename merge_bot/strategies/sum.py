@@ -5,12 +5,15 @@ Operations: {counter: increment}, one counter each. Nothing is ever recounted fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, localcontext
+from typing import Any
 
+from merge_bot import letters, strict_json
 from merge_bot.canonical import as_number, exact
 from merge_bot.collection import Collection
 from merge_bot.delta import Operation
+from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import WHOLE
 from merge_bot.strategies.base import Ground, Loss
 
@@ -26,13 +29,23 @@ def total(old: int | float, increments: Iterable[int | float]) -> int | float | 
         return as_number(result)
 
 
-def totals(old: dict[str, int | float], operations: Iterable[Operation]) -> dict[str, int | float | None]:
-    """The new value of each counter that the operations name."""
+def counted(value: Any, path: str, pointer: str) -> int | float:
+    """What a counter says now; null is nothing yet. Raises UnreadableState if it is no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | None):
+        raise UnreadableState(letters.wrong_shape(path, "a number", pointer))
+    return value or 0
+
+
+def totals(rules: Collection, old: Mapping[str, Any], operations: Iterable[Operation]) -> dict[str, int | float | None]:
+    """The new value of each counter that the operations name. Raises UnreadableState if one is no number now."""
     increments: dict[str, list[int | float]] = {}
     for operation in operations:
         for name, one in operation.record.items():
             increments.setdefault(name, []).append(one)
-    return {name: total(old.get(name, 0), values) for name, values in increments.items()}
+    return {
+        name: total(counted(old.get(name), rules.path, rules.pointer + strict_json.pointer(name)), ones)
+        for name, ones in increments.items()
+    }
 
 
 class Sum:
@@ -40,5 +53,5 @@ class Sum:
 
     def fold(self, rules: Collection, operations: Sequence[Operation], ground: Ground) -> list[Loss]:
         old = ground.store.records({WHOLE}).get(WHOLE, {})
-        ground.store.put(WHOLE, old | totals(old, operations))
+        ground.store.put(WHOLE, old | totals(rules, old, operations))
         return []

@@ -8,20 +8,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from merge_bot import letters
 from merge_bot.canonical import compact
 from merge_bot.collection import Collection
 from merge_bot.delta import Operation
+from merge_bot.errors import UnreadableState
 from merge_bot.findings import Outcome, Reason
 from merge_bot.layouts.base import WHOLE
 from merge_bot.strategies.base import Ground, Loss
 
 
+def members(value: Any, path: str, pointer: str) -> list[Any]:
+    """What a set holds now; null is nothing yet. Raises UnreadableState if it is no array."""
+    if not isinstance(value, list | None):
+        raise UnreadableState(letters.wrong_shape(path, "an array", pointer))
+    return value or []
+
+
 def united(old: Iterable[Any], added: Iterable[Any]) -> list[Any]:
-    """The members of both, once each, sorted by their canonical bytes."""
-    members = {compact(one): one for one in old}
-    for one in added:
-        members.setdefault(compact(one), one)
-    return [members[content] for content in sorted(members)]
+    """The members of both, sorted by their canonical bytes; what `old` holds already is not added again.
+
+    Members that another hand wrote twice stay: the merge takes nothing away.
+    """
+    kept = list(old)
+    known = {compact(one) for one in kept}
+    new = {content: one for one in added if (content := compact(one)) not in known}
+    return sorted([*kept, *new.values()], key=compact)
 
 
 class Union:
