@@ -34,13 +34,18 @@ class Origin(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One change. Ranks by (origin, index); `record` is the record, or {counter: increment} for a sum."""
+    """One change. `record` is the record, or {counter: increment} for a sum."""
 
     origin: Origin
-    index: int
+    index: int  # type: ignore[assignment]  # in the place of tuple.index, which nobody needs
     collection: str
     pointer: str
     record: Any
+
+    @property
+    def rank(self) -> tuple[Origin, int]:
+        """What orders operations: (instant, stream_id, digest), then the place in the delta."""
+        return (self.origin, self.index)
 
 
 @dataclass(frozen=True, slots=True)
