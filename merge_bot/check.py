@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from merge_bot import letters
+from merge_bot.canonical import compact
 from merge_bot.collection import APPEND, LAST_WRITER_WINS, OBSERVE, SUM, Collection, Collections
 from merge_bot.delta import Operation
 from merge_bot.errors import GuardError
@@ -23,11 +24,22 @@ from merge_bot.strategies.last_writer_wins import fold_entity
 from merge_bot.strategies.sum import totals
 
 Target = tuple[str, str]
+Known = tuple[dict[str, Any] | None, dict[str, Any] | None]
+Problem = tuple[str, str]
 _MANY = 20
 
 
+class Judge(Protocol):
+    """Decides whether a value satisfies a schema."""
+
+    def is_valid(self, value: Any) -> bool: ...
+
+
 class EntityRules(Protocol):
-    """Tells what keeps a finished entity from satisfying its collection's schema."""
+    """Tells what records and finished entities are held to."""
+
+    def operand(self, collection: str) -> Judge:
+        """What one operation's record must satisfy; of a sum, the object of increments."""
 
     def entity_problems(self, collection: Collection, entity: Any) -> list[tuple[str, str]]:
         """(property or "", what is wrong) of each problem; empty if the entity is fine."""
@@ -35,11 +47,16 @@ class EntityRules(Protocol):
 
 @dataclass(slots=True)
 class Violation:
-    """An operation that has to wait, and for what."""
+    """An operation that has to wait, and for what: {collection, key} or {field, problem}, each once."""
 
     operation: Operation
     reason: Reason
-    waits_for: list[dict[str, Any]] = field(default_factory=list)
+    needs: dict[bytes, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def waits_for(self) -> list[dict[str, Any]]:
+        """What it needs, in the order of canonical bytes."""
+        return [self.needs[content] for content in sorted(self.needs)]
 
 
 def take_out(
@@ -81,6 +98,7 @@ class _Sieve:
         self._providers: Counter[Target] = Counter()
         self._missing: deque[Target] = deque()
         self._entities: dict[Target, list[Operation]] = {}
+        self._bases: dict[Target, Known] = {}
         self._doubtful: dict[Target, None] = {}
 
     def run(self) -> None:
@@ -106,10 +124,9 @@ class _Sieve:
                 found = wanted.setdefault(target_name, {})
                 for operation in operations:
                     value = operation.record.get(field_name)
-                    if value is None:
-                        continue
                     for one in value if isinstance(value, list) else (value,):
-                        found.setdefault(target.key_for(one), []).append((operation, one))
+                        if one is not None:
+                            found.setdefault(target.key_for(one), []).append((operation, one))
         for target_name, found in wanted.items():
             for key in found.keys() - self._grounds[target_name].store.present(found.keys()):
                 self._waiting[target_name, key] = found[key]
@@ -126,21 +143,27 @@ class _Sieve:
 
     def _find_entities(self) -> None:
         for name, operations in self._pending.items():
-            rules = self._collections[name]
+            rules, ground = self._collections[name], self._grounds[name]
             if rules.strategy not in (LAST_WRITER_WINS, SUM):
                 continue
+            by_key: dict[str, list[Operation]] = {}
             for operation in operations:
                 key = WHOLE if rules.strategy == SUM else rules.key_of(operation.record) or ""
-                self._entities.setdefault((name, key), []).append(operation)
-        self._doubtful = dict.fromkeys(sorted(self._entities))
+                by_key.setdefault(key, []).append(operation)
+            entities = ground.store.records(by_key.keys())
+            clocks = ground.clocks.records(by_key.keys()) if ground.clocks else {}
+            for key, ones in by_key.items():
+                self._entities[name, key] = ones
+                self._bases[name, key] = (entities.get(key), clocks.get(key))
+        self._doubtful = dict.fromkeys(self._entities)
 
-    def _remove(self, operation: Operation, reason: Reason, waits_for: dict[str, Any]) -> None:
+    def _remove(self, operation: Operation, reason: Reason, *needs: dict[str, Any]) -> None:
         name = _name(operation)
-        if name in self.violations:
-            if waits_for not in self.violations[name].waits_for:
-                self.violations[name].waits_for.append(waits_for)
+        known = name in self.violations
+        violation = self.violations.setdefault(name, Violation(operation, reason))
+        violation.needs |= {compact(one): one for one in needs}
+        if known:
             return
-        self.violations[name] = Violation(operation, reason, [waits_for])
         provided = self._provides.get(name)
         if provided:
             self._providers[provided] -= 1
@@ -153,38 +176,52 @@ class _Sieve:
             self._doubtful[rules.name, WHOLE] = None
 
     def _examine(self, entity: Target) -> None:
-        """Fold what is left of an entity's operations, and take them out if the result is no valid entity."""
-        name, key = entity
-        rules, ground = self._collections[name], self._grounds[name]
-        operations = [one for one in self._entities[entity] if _name(one) not in self.violations]
-        if not operations:
-            return
-        base = ground.store.records({key}).get(key)
-        if rules.strategy == SUM:
-            self._examine_sum(rules, base or {}, operations)
-            return
-        clock = ground.clocks.records({key}).get(key) if ground.clocks else None
-        folded = fold_entity(rules, base, clock, operations)
-        problems = [(field_name, letters.OUT_OF_RANGE) for field_name in folded.out_of_range]
-        problems = problems or self._rules.entity_problems(rules, folded.entity)
-        for operation in operations if problems else ():
-            reason = Reason.SUM_OUT_OF_RANGE if folded.out_of_range else Reason.INCOMPLETE_ENTITY
-            for field_name, problem in problems[:_MANY]:
-                self._remove(operation, reason, {"field": field_name, "problem": problem})
+        """If an entity's operations would not leave it valid, take out those that spoil a field, or else all.
 
-    def _examine_sum(self, rules: Collection, base: dict[str, Any], operations: list[Operation]) -> None:
-        """Counters stand alone: only increments of a counter that is at fault wait, unless the whole is."""
-        result = totals(base, operations)
-        problems = [(name, letters.OUT_OF_RANGE) for name, value in result.items() if value is None]
-        problems = problems or self._rules.entity_problems(rules, base | result)
+        Each that spoils what ranks before it goes: one worker's thousandth tag must not lock out everybody's profile.
+        What is left is examined again.
+        """
+        operations = [one for one in self._entities[entity] if _name(one) not in self.violations]
+        before = self._bases[entity]
+        _, problems = self._fold(entity, before, operations)
         if not problems:
             return
-        faults = {name: problem for name, problem in problems if name in result}
+        spoiled = False
         for operation in operations:
-            (name,) = operation.record
-            if name in faults or not faults:
-                problem = faults.get(name) or problems[0][1]
-                self._remove(operation, Reason.SUM_OUT_OF_RANGE, {"field": name, "problem": problem})
+            after, found = self._fold(entity, before, [operation])
+            faults = [one for one in found if one[0] in operation.record]
+            if faults:
+                spoiled = True
+                self._refuse(operation, faults)
+            else:
+                before = after
+        for operation in () if spoiled else operations:
+            self._refuse(operation, problems)
+
+    def _refuse(self, operation: Operation, problems: list[Problem]) -> None:
+        is_number = any(problem == letters.OUT_OF_RANGE for _, problem in problems)
+        of_sum = self._collections[operation.collection].strategy == SUM
+        reason = Reason.SUM_OUT_OF_RANGE if is_number or of_sum else Reason.INCOMPLETE_ENTITY
+        needs = ({"field": name, "problem": problem} for name, problem in problems[:_MANY])
+        self._remove(operation, reason, *needs)
+
+    def _fold(self, entity: Target, before: Known, operations: Sequence[Operation]) -> tuple[Known, list[Problem]]:
+        """The entity after `operations`, and what is wrong with it then."""
+        rules = self._collections[entity[0]]
+        value, clock = before
+        if not operations:
+            return before, []
+        if rules.strategy == LAST_WRITER_WINS:
+            folded = fold_entity(rules, value, clock, operations)
+            problems = [(name, letters.OUT_OF_RANGE) for name in folded.out_of_range]
+            return (folded.entity, folded.clock), problems or self._rules.entity_problems(rules, folded.entity)
+        old = value or {}
+        result = totals(rules, old, operations)
+        new = old | {name: one for name, one in result.items() if one is not None}
+        problems = [(name, letters.OUT_OF_RANGE) for name, one in result.items() if one is None]
+        problems = problems or self._rules.entity_problems(rules, new)
+        # What was wrong with other counters before is not the increments' fault.
+        return (new, None), problems and [one for one in problems if one not in self._rules.entity_problems(rules, old)]
 
 
 def prove(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from merge_bot.canonical import compact, document
+from merge_bot.canonical import document
 from merge_bot.check import EntityRules, Violation, take_out
 from merge_bot.collection import LAST_WRITER_WINS, Collection, Collections
 from merge_bot.conflicts import Conflicts
@@ -20,7 +20,7 @@ from merge_bot.layouts.base import Change, Opening
 from merge_bot.layouts.catalog import open_store
 from merge_bot.parked import Parked, parked_bytes, read_parked
 from merge_bot.paths import Paths
-from merge_bot.state import Files, read_json
+from merge_bot.state import Files
 from merge_bot.strategies.base import Ground, Loss
 from merge_bot.strategies.catalog import strategy
 
@@ -60,8 +60,9 @@ def merge(
     Raises UnreadableState if a file that the frame touches cannot be read.
     """
     waiting = read_parked(files, paths)
-    pending = _by_collection(deltas, waiting, collections)
-    grounds, conflicts = _open(pending, files, paths, collections, frame)
+    returning = [one for one in waiting if _fits(one.operation, collections, rules)]
+    pending = _by_collection(deltas, returning, collections)
+    grounds, conflicts = _open(files, paths, collections, frame)
     kept, violations = take_out(pending, grounds, collections, rules)
     merged = Merged(conflicts=conflicts)
     for name in sorted(kept):
@@ -71,7 +72,7 @@ def merge(
             merged.entered[name] = len(kept[name])
             merged.applied[name] = len(kept[name]) - len(losses)
     _flush(merged, grounds)
-    _sort_parked(merged, waiting, violations, frame)
+    _sort_parked(merged, waiting, returning, violations, frame)
     if merged.parked != waiting:
         merged.marks[paths.parked] = parked_bytes(merged.parked)
     if conflicts.touched:
@@ -79,8 +80,16 @@ def merge(
     return merged
 
 
+def _fits(operation: Operation, collections: Collections, rules: EntityRules) -> bool:
+    """Whether a parked record can be merged at all: its schema may have changed, or gone, while it waited."""
+    name, record = operation.collection, operation.record
+    if name not in collections or not rules.operand(name).is_valid(record):
+        return False
+    return not collections[name].key or collections[name].key_of(record) is not None
+
+
 def _by_collection(
-    deltas: Iterable[Delta], waiting: Sequence[Parked], collections: Collections
+    deltas: Iterable[Delta], returning: Sequence[Parked], collections: Collections
 ) -> dict[str, list[Operation]]:
     """All operations by collection, ranked. Deltas come ranked, so only parked operations need a sort."""
     pending: dict[str, list[Operation]] = {name: [] for name in collections}
@@ -88,20 +97,17 @@ def _by_collection(
         for name, operations in delta.operations.items():
             pending[name].extend(operations)
     resorted = set()
-    for one in waiting:
-        if one.operation.collection in pending:
-            pending[one.operation.collection].append(one.operation)
-            resorted.add(one.operation.collection)
+    for one in returning:
+        pending[one.operation.collection].append(one.operation)
+        resorted.add(one.operation.collection)
     for name in resorted:
-        pending[name].sort(key=lambda operation: (operation.origin, operation.index))
+        pending[name].sort(key=lambda operation: operation.rank)
     return pending
 
 
-def _open(
-    pending: Mapping[str, Sequence[Operation]], files: Files, paths: Paths, collections: Collections, frame: int
-) -> tuple[dict[str, Ground], Conflicts]:
+def _open(files: Files, paths: Paths, collections: Collections, frame: int) -> tuple[dict[str, Ground], Conflicts]:
     shared: dict[str, Any] = {}
-    conflicts = Conflicts(read_json(files, paths.conflicts) or {})
+    conflicts = Conflicts.read(files, paths)
     grounds = {}
     for name, rules in collections.items():
         store = open_store(Opening(rules, files, paths, frame, shared))
@@ -117,7 +123,7 @@ def _clock_rules(rules: Collection, paths: Paths) -> Collection:
     path = paths.clocks(rules.name)
     if rules.layout == "file":
         path += ".json"
-    return replace(rules, path=path, pointer="", shape="object", schema={}, references={})
+    return replace(rules, path=path, pointer="", shape="object", key=(), schema={}, references={})
 
 
 def _flush(merged: Merged, grounds: Mapping[str, Ground]) -> None:
@@ -131,19 +137,18 @@ def _flush(merged: Merged, grounds: Mapping[str, Ground]) -> None:
         merged.growth[name] = ground.store.growth()
 
 
-def _sort_parked(merged: Merged, waiting: Sequence[Parked], violations: Sequence[Violation], frame: int) -> None:
+def _sort_parked(
+    merged: Merged, waiting: Sequence[Parked], returning: Sequence[Parked], violations: Sequence[Violation], frame: int
+) -> None:
     """Tell what waits on from what starts to wait and from what was released."""
-    since = {(one.operation.origin, one.operation.index): one for one in waiting}
+    since = {one.operation.rank: one for one in returning}
+    merged.parked = [one for one in waiting if one.operation.rank not in since]
     for violation in violations:
         operation = violation.operation
-        old = since.pop((operation.origin, operation.index), None)
-        waits_for = tuple(sorted(violation.waits_for, key=compact))
+        old = since.pop(operation.rank, None)
+        waits_for = tuple(violation.waits_for)
         merged.parked.append(Parked(operation, violation.reason, waits_for, old.since if old else frame))
         if old is None:
             merged.newly_parked.append(violation)
-    for one in since.values():
-        if one.operation.collection in merged.growth:
-            merged.released.append(one.operation)
-        else:
-            merged.parked.append(one)  # its collection has no schema any more: it waits for one
-    merged.parked.sort(key=lambda one: (one.operation.origin, one.operation.index))
+    merged.released = [one.operation for one in since.values()]
+    merged.parked.sort(key=lambda one: one.operation.rank)
