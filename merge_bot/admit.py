@@ -44,13 +44,15 @@ def ledger_frame(candidate: Candidate, frame: int | None, moment: Moment) -> int
 def admit(
     arrived: Iterable[tuple[Candidate, Delta | Rejection]], ledger: Ledger, workers: Iterable[str], moment: Moment
 ) -> Admission:
-    """Sort what arrived into admitted, settled and held."""
+    """Sort what arrived into admitted, settled and held.
+
+    Bytes that were refused before are looked at again, because their name, the clock or a schema may be right by now.
+    """
     admission = Admission()
     deltas: list[Delta] = []
     for candidate, verdict in _one_of_each(arrived, admission):
-        frame = ledger_frame(candidate, verdict.frame, moment)
-        known = ledger.entry(frame, candidate.digest)
-        if known:
+        known = ledger.entry(ledger_frame(candidate, verdict.frame, moment), candidate.digest)
+        if known and known.outcome != Outcome.QUARANTINED:
             receipt = _receipt(candidate, verdict, Outcome.DUPLICATE, Reason.ALREADY_MERGED)
             receipt.notes.append(letters.already_settled(known.outcome, known.merged_in))
             admission.settled.append((candidate, receipt))
@@ -67,6 +69,7 @@ def admit(
             deltas.append(verdict)
     deltas = _one_spelling(deltas, set(workers), admission)
     _fill_slots(deltas, ledger, admission)
+    _refused_before(ledger, admission, moment)
     admission.admitted.sort(key=lambda delta: delta.origin)
     admission.settled.sort(key=lambda one: (one[1].digest, one[1].source))
     return admission
@@ -75,14 +78,15 @@ def admit(
 def _one_of_each(
     arrived: Iterable[tuple[Candidate, Delta | Rejection]], admission: Admission
 ) -> Iterable[tuple[Candidate, Delta | Rejection]]:
-    """One candidate a digest, the one with the fitting name first; the other copies are duplicates."""
+    """One candidate a digest, the one with the fitting name first; copies under other names are duplicates."""
     by_digest: dict[str, list[tuple[Candidate, Delta | Rejection]]] = {}
     for one in arrived:
         by_digest.setdefault(one[0].digest, []).append(one)
     for digest in sorted(by_digest):
         copies = sorted(by_digest[digest], key=lambda one: (_odd_name(*one), not one[0].at_tip, one[0].path))
         yield copies[0]
-        for candidate, verdict in copies[1:]:
+        others = {one.path: (one, verdict) for one, verdict in copies if one.path != copies[0][0].path}
+        for candidate, verdict in others.values():
             receipt = _receipt(candidate, verdict, Outcome.DUPLICATE, Reason.SAME_BYTES)
             receipt.notes.append(letters.copy_of(copies[0][0].path))
             admission.settled.append((candidate, receipt))
@@ -120,12 +124,15 @@ def _fill_slots(deltas: Sequence[Delta], ledger: Ledger, admission: Admission) -
     for slot, versions in slots.items():
         versions.sort(key=lambda one: (not one.is_empty, one.instant, one.digest))
         chosen = versions.pop()
-        if not chosen.is_empty and ledger.slot_filled(*slot):
+        filled = not chosen.is_empty and ledger.slot_filled(*slot)
+        if filled:
             _refuse_slot(admission, chosen, Reason.SLOT_ALREADY_MERGED)
         else:
             admission.admitted.append(chosen)
         for other in versions:
-            if other.run is not None or other.is_empty:
+            if filled and not other.is_empty:
+                _refuse_slot(admission, other, Reason.SLOT_ALREADY_MERGED)
+            elif other.run is not None or other.is_empty:
                 receipt = _receipt(other.candidate, other, Outcome.SUPERSEDED, Reason.NEWER_VERSION)
                 receipt.notes.append(letters.superseded_by(chosen.digest))
                 admission.settled.append((other.candidate, receipt))
@@ -148,6 +155,15 @@ def _refuse(
     receipt = _receipt(candidate, verdict, Outcome.QUARANTINED, problems[0].reason)
     receipt.problems, receipt.recover = problems, recover
     admission.settled.append((candidate, receipt))
+
+
+def _refused_before(ledger: Ledger, admission: Admission, moment: Moment) -> None:
+    """Bytes that are refused once more are in quarantine already: one copy of them is enough."""
+    for candidate, receipt in admission.settled:
+        known = ledger.entry(ledger_frame(candidate, receipt.frame, moment), candidate.digest)
+        if known and receipt.outcome == Outcome.QUARANTINED:
+            receipt.outcome, receipt.reason = Outcome.DUPLICATE, Reason.ALREADY_MERGED
+            receipt.notes.append(letters.already_settled(known.outcome, known.merged_in))
 
 
 def _receipt(candidate: Candidate, verdict: Delta | Rejection, outcome: Outcome, reason: Reason) -> Receipt:
