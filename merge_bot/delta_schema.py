@@ -12,6 +12,7 @@ from merge_bot.x_merge import properties_of
 
 FALLBACK = "fallback"
 STATUSES = ("ok", FALLBACK)
+_TWO = "[0-9]{2}"  # not \d, which is more than ASCII's digits to some engines
 ENVELOPE: Mapping[str, Any] = {
     "frame": {
         "description": "The frame that this delta belongs to: a number, as state/_meta.json names the open frame.",
@@ -29,7 +30,7 @@ ENVELOPE: Mapping[str, Any] = {
         "microsecond, not a round one: of two writes to one field the later one stands.",
         "type": "string",
         "format": "date-time",
-        "pattern": r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$",
+        "pattern": f"^[0-9]{{4}}-{_TWO}-{_TWO}[Tt ]{_TWO}:{_TWO}:{_TWO}([.][0-9]{{1,9}})?([Zz]|[+-]{_TWO}:{_TWO})$",
     },
     "_meta": {
         "description": "About the run, optional. Other keys are allowed and kept.",
