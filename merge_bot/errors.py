@@ -5,6 +5,12 @@ Exit codes, decided once: 0 done, 1 a known problem, 3 a bug of ours, 75 try aga
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from merge_bot.findings import Problem
+
 EXIT_DONE = 0
 EXIT_PROBLEM = 1
 EXIT_BUG = 3
@@ -54,3 +60,19 @@ class Contended(DreamcatcherError):
     """The ref kept moving until the time budget was spent; running again is safe."""
 
     exit_code = EXIT_TRY_AGAIN
+
+
+class DeltaRejected(DreamcatcherError):
+    """What a worker wanted to write may not enter; nothing was written. The text lists every problem."""
+
+    def __init__(self, text: str, problems: Iterable[Problem] = ()) -> None:
+        super().__init__(text)
+        self.problems = tuple(problems)
+
+
+class SlotTaken(DreamcatcherError):
+    """This run of this worker has delivered for this frame before, and the delta there says something."""
+
+
+class DeliveryFailed(DreamcatcherError):
+    """The file system would not take the delta; nothing half-written is left under its name."""
