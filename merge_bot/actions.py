@@ -26,6 +26,8 @@ _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": 
 _OUTPUT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
 # What git-check-ref-format forbids in a branch name, and a leading dash, which a command would read as an option.
 _NOT_A_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|\Z)|\A[-/.]|[/.]\Z|\A@\Z|\A\Z")
+_RUN_ID = re.compile(r"[0-9]{1,20}\Z")
+_JOB_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,79}\Z")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -162,9 +164,11 @@ class _Reader:
 
 
 def run_name(environ: Mapping[str, str]) -> str | None:
-    """The name of this run of a workflow, the same when a job is tried again; None outside of one."""
-    run_id = environ.get("GITHUB_RUN_ID", "")
-    return f"github-{run_id}" if environ.get("GITHUB_ACTIONS") == "true" and run_id.isdecimal() else None
+    """The name of this run of a workflow's job, the same when it is tried again; None outside of one."""
+    run_id, job = environ.get("GITHUB_RUN_ID", ""), environ.get("GITHUB_JOB", "")
+    if environ.get("GITHUB_ACTIONS") != "true" or not _RUN_ID.match(run_id):
+        return None
+    return f"github-{run_id}-{job}" if _JOB_ID.match(job) else f"github-{run_id}"
 
 
 def annotation(

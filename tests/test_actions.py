@@ -321,6 +321,8 @@ def test_a_stream_survives_what_cannot_be_encoded() -> None:
     [
         ({"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "17"}, "github-17"),
         ({"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "17", "GITHUB_RUN_ATTEMPT": "2"}, "github-17"),
+        ({"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "17", "GITHUB_JOB": "night-shift"}, "github-17-night-shift"),
+        ({"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "17", "GITHUB_JOB": "../x"}, "github-17"),
         ({"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "../x"}, None),
         ({"GITHUB_RUN_ID": "17"}, None),
         ({}, None),
