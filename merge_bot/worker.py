@@ -1,0 +1,248 @@
+"""A worker's turn in a frame: what happens in its block becomes one delta, or says that there is none."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from merge_bot import actions, delivery, worker_letters
+from merge_bot.collection import APPEND, LAST_WRITER_WINS, OBSERVE, SUM, UNION, Collection
+from merge_bot.errors import DeltaRejected, DreamcatcherError, SchemaError, SlotTaken
+from merge_bot.findings import Problem, Reason, Rejection
+from merge_bot.guess import nearest
+from merge_bot.messages import Letter
+from merge_bot.plain import plain
+from merge_bot.strategies.sum import total
+from merge_bot.strict_json import pointer
+from merge_bot.termination import Termination
+from merge_bot.validate import given, validate
+from merge_bot.wording import place
+from merge_bot.writer import Desk, delta_name, unknown_of
+
+RUN_VARIABLE = "DREAMCATCHER_RUN"
+_SOME_TIME = "2026-03-25T03:14:22.000001Z"  # stands in while single operations are checked
+
+
+class Worker:
+    """One run of a worker in one frame: `with Worker("w1") as w: w.add("posts", number=1, title="…")`.
+
+    Entering reads the rules and the open frame (`w.frame`) under `root`. Each call is checked at once by the bot's own
+    validation, and raises DeltaRejected if it could not be merged. Leaving writes everything as one delta, stamped
+    with that moment (`w.path` is its file); with nothing collected it says "alive, nothing new". If the block raises
+    anything, or the process gets SIGTERM, a `fallback` delta is left instead, with the exception's type alone, and the
+    exception goes on; SIGTERM becomes SystemExit(143), see `termination`.
+
+    `run` names this run. By default the orchestrator names it (GitHub Actions, or the variable DREAMCATCHER_RUN); with
+    none, or `run=""`, the worker writes once a frame. Entering raises SlotTaken if this run has delivered for this
+    frame already; `replace=True` says that the newer delta counts. `frame` and `epoch` go into the delta as they are.
+
+    Calls from several threads are safe. A process forked inside of the block leaves no delta of its own.
+    """
+
+    path: Path | None = None
+
+    def __init__(
+        self,
+        stream_id: str,
+        *,
+        root: str | os.PathLike[str] = ".",
+        run: str | None = None,
+        frame: int | None = None,
+        epoch: int | None = None,
+        replace: bool = False,
+    ) -> None:
+        self.stream_id = stream_id
+        self.run = _run_of_the_orchestrator() if run is None else run or None
+        self._root = root
+        self._asked_frame = frame
+        self._epoch = epoch
+        self._replace = replace
+        self._lock = threading.Lock()
+        self._turn: _Turn | None = None
+
+    def __enter__(self) -> Worker:
+        if self._turn:
+            raise DreamcatcherError(worker_letters.entered_twice())
+        desk = Desk.open(self._root)
+        if not desk.collections:
+            raise SchemaError(worker_letters.no_schemas(str(desk.schemas)))
+        frame = desk.open_frame() if self._asked_frame is None else self._asked_frame
+        turn = _Turn(desk, frame, self.stream_id, self._meta())
+        if not self._replace:
+            delivery.refuse_taken(desk.root, desk.paths.inbox, turn.name)
+        self.path, self._turn = None, turn
+        turn.termination.watch()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        turn = self._at_work()
+        with turn.termination.last_words():
+            self._turn = None
+            if turn.pid != os.getpid():
+                return
+            if error is not None:
+                self._leave_fallback(turn, error)
+                return
+            try:
+                self.path = turn.write(turn.operations, turn.meta, replace=self._replace)
+            except BaseException as failure:
+                self._leave_fallback(turn, failure)
+                raise
+
+    @property
+    def frame(self) -> int:
+        """The frame that the delta is for."""
+        return self._at_work().frame
+
+    def add(self, collection: str, record: Mapping[str, Any] | None = None, /, **fields: Any) -> None:
+        """Add a record to an append collection. Fields come by name, or in a dict, or both."""
+        self._take("add", APPEND, collection, record, fields)
+
+    def observe(self, collection: str, record: Mapping[str, Any] | None = None, /, **fields: Any) -> None:
+        """Record an observation; each one is kept, also if it says the same as another."""
+        self._take("observe", OBSERVE, collection, record, fields)
+
+    def union(self, collection: str, record: Mapping[str, Any] | None = None, /, **fields: Any) -> None:
+        """Add a member to a set."""
+        self._take("union", UNION, collection, record, fields)
+
+    def set(self, collection: str, key: Any = None, /, **fields: Any) -> None:
+        """Set fields of one entity, which is made if it does not exist; all other fields stay.
+
+        `key` is the entity's key; where that is made of several fields, give those by name. A dict in its place is
+        the whole change. Fields with a strategy of their own take what that takes: of a summed one, the increment.
+        """
+        self._take("set", LAST_WRITER_WINS, collection, key, fields)
+
+    def increment(self, collection: str, increments: Mapping[str, Any] | None = None, /, **counters: Any) -> None:
+        """Add to counters (below zero: take away). Increments of one counter add up, exactly."""
+        call = worker_letters.call("increment", collection)
+        turn = self._at_work()
+        _, key = _find(turn.desk, call, SUM, collection)
+        new, _ = turn.checked(call, key, _joined(call, increments, counters), many=False)
+        with self._lock:
+            totals = dict(turn.operations.get(key, {}))
+            for counter, one in new.items():
+                result = total(totals.get(counter, 0), [one])
+                if result is None:
+                    letter = worker_letters.sum_out_of_range(counter)
+                    raise _refused(call, Reason.SUM_OUT_OF_RANGE, letter, pointer(counter))
+                totals[counter] = result
+            turn.operations[key] = totals
+
+    def _take(self, verb: str, strategy: str, collection: str, given_: Any, fields: dict[str, Any]) -> None:
+        call = worker_letters.call(verb, collection)
+        turn = self._at_work()
+        rules, key = _find(turn.desk, call, strategy, collection)
+        if strategy == LAST_WRITER_WINS and given_ is not None and not isinstance(given_, Mapping):
+            if len(rules.key) > 1:
+                letter = worker_letters.several_key_fields(rules.name, [part.name for part in rules.key])
+                raise _refused(call, Reason.NO_KEY, letter)
+            given_ = {rules.key[0].name: given_}
+        record, size = turn.checked(call, key, _joined(call, given_, fields), many=True)
+        with self._lock:
+            if turn.size + size > turn.desk.rules.max_bytes:
+                letter = worker_letters.too_much(turn.size + size, turn.desk.rules.max_bytes)
+                raise _refused(call, Reason.TOO_LARGE, letter)
+            turn.size += size
+            turn.operations.setdefault(key, []).append(record)
+
+    def _at_work(self) -> _Turn:
+        if self._turn is None:
+            raise DreamcatcherError(worker_letters.not_entered())
+        return self._turn
+
+    def _meta(self) -> dict[str, Any]:
+        return {name: one for name, one in (("run", self.run), ("epoch", self._epoch)) if one is not None}
+
+    def _leave_fallback(self, turn: _Turn, error: BaseException) -> None:
+        """Say that there is nothing, if that can be said; the exception goes on in any case."""
+        why = "SIGTERM" if turn.termination.received else type(error).__name__
+        if not (why.isascii() and why.isidentifier()):
+            why = "Exception"
+        try:
+            self.path = turn.write({}, {"status": "fallback", "error": why, **turn.meta})
+        except SlotTaken:
+            pass  # what stands there says more
+        except Exception as failure:
+            error.add_note(worker_letters.no_fallback(failure))
+
+
+class _Turn:
+    """What exists from entering to leaving. `size` is about what the delta's file has so far, in bytes."""
+
+    def __init__(self, desk: Desk, frame: int, stream_id: str, meta: dict[str, Any]) -> None:
+        self.desk = desk
+        self.frame = frame
+        self.meta = meta
+        self.name = delta_name(frame, stream_id, meta.get("run"))
+        self.operations: dict[str, Any] = {}
+        self.termination = Termination()
+        self.pid = os.getpid()
+        self._stream_id = stream_id
+        self.size = len(desk.encode(self.name, frame, stream_id, {}, meta))  # a wrong envelope is refused here
+        self._envelope = {"frame": frame, "stream_id": stream_id, "utc": _SOME_TIME, "_meta": meta}
+
+    def checked(self, call: str, key: str, value: Any, *, many: bool) -> tuple[Any, int]:
+        """A copy of one operation that may enter, and its size. Raises DeltaRejected, placed inside the operation."""
+        problems: list[Problem] = []
+        value = plain(value, call, problems)
+        candidate = given(self.name, {**self._envelope, key: [value] if many else value})
+        verdict = validate(candidate, self.desk.rules)
+        if isinstance(verdict, Rejection):
+            found = [_inside(one, call, (key, 0) if many else (key,)) for one in verdict.problems]
+            problems += unknown_of(found, problems)
+        if not problems:
+            return value, candidate.size - self._size_without(key)
+        raise DeltaRejected(worker_letters.rejected(worker_letters.one_call(call), problems), problems)
+
+    def write(self, operations: Mapping[str, Any], meta: Mapping[str, Any], *, replace: bool = False) -> Path:
+        check = meta.get("status") != "fallback"
+        return self.desk.write(self.frame, self._stream_id, operations, meta, check=check, replace=replace)
+
+    def _size_without(self, key: str) -> int:
+        return given(self.name, {**self._envelope, key: []}).size
+
+
+def _find(desk: Desk, call: str, strategy: str, name: Any) -> tuple[Collection, str]:
+    """The collection called `name`, itself or by a delta key of it, and the key to write under."""
+    known = desk.collections
+    found = (known.get(name) or known.by_delta_key.get(name)) if isinstance(name, str) else None
+    if found is None:
+        near = nearest(name, {one: known[one].delta_keys for one in known}) if isinstance(name, str) else None
+        raise _refused(call, Reason.UNKNOWN_KEY, worker_letters.unknown_collection(name, near, known))
+    if found.strategy != strategy:
+        raise _refused(call, Reason.SCHEMA_VIOLATION, worker_letters.other_verb(found.name, found.strategy))
+    return found, name if name in found.delta_keys else found.delta_keys[0]
+
+
+def _joined(call: str, record: Any, fields: dict[str, Any]) -> Any:
+    if record is None:
+        return fields
+    if not isinstance(record, Mapping):
+        return record  # validation says what should stand here
+    if twice := record.keys() & fields.keys():
+        raise _refused(call, Reason.DUPLICATE_KEY, worker_letters.given_twice(sorted(twice)))
+    return {**record, **fields}
+
+
+def _inside(problem: Problem, call: str, at: tuple[str | int, ...]) -> Problem:
+    """A problem of the delta that was made for one operation, as one of that operation."""
+    message = problem.message.removeprefix(place(at)).removeprefix(".").removeprefix(": ")
+    return replace(problem, file=call, pointer=problem.pointer.removeprefix(pointer(*at)), message=message)
+
+
+def _refused(call: str, reason: Reason, letter: Letter, where: str = "") -> DeltaRejected:
+    problem = Problem(call, 0, where, reason, *letter)
+    return DeltaRejected(worker_letters.rejected(worker_letters.one_call(call), [problem]), [problem])
+
+
+def _run_of_the_orchestrator() -> str | None:
+    return os.environ.get(RUN_VARIABLE) or actions.run_name(os.environ)
