@@ -2,19 +2,64 @@
 
 The map, bottom first. A module imports only from its own line or the lines above it.
 
-    errors  findings  canonical  delta  collection  tree  strict_json  resources
-    settings  messages  paths  state  manifest  ledger
-    strategies  layouts
-    schemas  delta_schema  validate  admit  check  merge
-    git  actions
-    transports  publish
-    collect  snapshot
-    frame  worker
+    errors  findings  canonical  delta  collection  tree  paths  safe_path  guess  progress
+    json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters
+    settings  state  manifest  ledger  workers  conflicts  parked  plain
+    layouts  strategies
+    x_merge  schemas  delta_schema  validate  explain
+    admit  check  merge  receipts
+    git  commit_files  actions  delivery  termination  resources
+    transports  collect  genesis  snapshot
+    publish
+    frame  clone  writer  worker
     cli  __main__
 
-Nouns, families and verbs (the first four lines) are pure: bytes and values in, bytes and values out.
+The first six lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
+the edges, each of which knows one outside thing, the stages that use them, and the doors.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from merge_bot.errors import DeliveryFailed, DeltaRejected, DreamcatcherError, SlotTaken
+    from merge_bot.frame import run_frame
+    from merge_bot.worker import Worker
+    from merge_bot.writer import write_delta
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "DeliveryFailed",
+    "DeltaRejected",
+    "DreamcatcherError",
+    "SlotTaken",
+    "Worker",
+    "run_frame",
+    "write_delta",
+]
+
+# A worker must not wait for what only the merge needs, so each name is loaded when it is first asked for (PEP 562).
+_HOME = {
+    "DeliveryFailed": "errors",
+    "DeltaRejected": "errors",
+    "DreamcatcherError": "errors",
+    "SlotTaken": "errors",
+    "Worker": "worker",
+    "run_frame": "frame",
+    "write_delta": "writer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"merge_bot.{_HOME[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
