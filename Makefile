@@ -52,10 +52,10 @@ container-test: $(TOOLS) ## start the image as the runner does (DREAMCATCHER_TES
 	$(BIN)/python -m pytest -m container -rP tests/container $(ARGS)
 
 bench: $(TOOLS) ## measure frames of all sizes beside a plain implementation
-	$(BIN)/python -m tests.benchmarks --sizes S,M,L $(ARGS)
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-bench-short: $(TOOLS) ## measure the smallest frame
-	$(BIN)/python -m tests.benchmarks --sizes S $(ARGS)
+bench-short: $(TOOLS) ## measure small frames, in under a minute
+	$(BIN)/python -m tests.benchmarks --short $(ARGS)
 
 lock: $(UV) ## write the lock files from pyproject.toml; UPGRADE=--upgrade moves to the newest versions
 	$(COMPILE) --extra dev pyproject.toml --output-file requirements-dev.lock
