@@ -55,7 +55,7 @@ bench: $(TOOLS) ## measure frames of all sizes beside a plain implementation
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 bench-short: $(TOOLS) ## measure small frames, in under a minute
-	$(BIN)/python -m tests.benchmarks --short $(ARGS)
+	$(BIN)/python -m tests.benchmarks --short --output tests/benchmarks/results/scratch/short $(ARGS)
 
 lock: $(UV) ## write the lock files from pyproject.toml; UPGRADE=--upgrade moves to the newest versions
 	$(COMPILE) --extra dev pyproject.toml --output-file requirements-dev.lock
