@@ -58,9 +58,9 @@ def genesis(
     collections, problems = schemas.load(found, state=settings.state)
     if problems:
         raise SchemaError(letters.problems_in("The schemas cannot be used", problems))
-    for path, data in ((paths.attributes, GENERATED_MARKS.encode()), (f"{paths.inbox}/.gitkeep", b"")):
+    for path, marks in ((paths.attributes, GENERATED_MARKS.encode()), (f"{paths.inbox}/.gitkeep", b"")):
         if existing.read(path) is None:
-            new[path] = data
+            new[path] = marks
     settings_data = overlay.read(SETTINGS_PATH)
     manifest = Manifest(
         frame=first_frame - 1,

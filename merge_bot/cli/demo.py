@@ -39,14 +39,11 @@ def _play(root: Path, kept: bool) -> int:
     from merge_bot.cli import demo_world as world
     from merge_bot.clone import Clone
     from merge_bot.git import Repository
-    from merge_bot.resources import example_schemas, settings_template, workflow_template
+    from merge_bot.resources import example_schemas, settings_template
 
     _say(f"A new repository, and its first frame  ({root})")
     Repository.create(root).close()
-    templates = {
-        ".github/dreamcatcher.yml": settings_template(),
-        ".github/workflows/dreamcatcher.yml": workflow_template(),
-    }
+    templates = {".github/dreamcatcher.yml": settings_template()}
     with Clone.open(str(root)) as clone:
         now = datetime.now(UTC)
         clone.begin(clone.plan(templates, example_schemas(), now, world.FRAME - 1), now)
@@ -70,9 +67,7 @@ def _play(root: Path, kept: bool) -> int:
     if kept:
         _say(f"Look around: cd {root}; dreamcatcher status")
     _say(
-        f"{wrong} number(s) are off"
-        if wrong
-        else "Every number is as expected. Nothing was lost, nothing counted twice."
+        f"{wrong} number(s) are off." if wrong else "Every number is as expected: nothing lost, nothing counted twice."
     )
     return EXIT_PROBLEM if wrong else EXIT_DONE
 
@@ -124,13 +119,12 @@ def _report(root: Path, result: Result) -> None:
             _show(f"  {problem.file}:{problem.line}\n    {problem.message}\n    {problem.remedy}")
         if receipt.outcome == Outcome.FALLBACK:
             _show(
-                f"  {receipt.source}\n    A fallback: the worker tried and has nothing. Its slot stays open for the real delta."
+                f"  {receipt.source}\n    A fallback: the worker has nothing. Its slot stays open for the real delta."
             )
     for parked in result.frame.parked:
         waits = ", ".join(f"{one['collection']} {one['key']}" for one in parked.waits_for)
-        _show(
-            f"  {parked.operation.origin.stream_id}{parked.operation.pointer}\n    Parked until it can refer to: {waits}."
-        )
+        operation = parked.operation
+        _show(f"  {operation.origin.stream_id}{operation.pointer}\n    Parked until it can refer to: {waits}.")
 
 
 def _counted(root: Path, result: Result) -> dict[str, int]:

@@ -6,6 +6,8 @@ Frame 404 founds the world; in frame 405 five streams write at once, and five ot
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 FRAME = 405
@@ -89,7 +91,8 @@ def crash(root: Path) -> None:
 
 def truncate(root: Path) -> None:
     """Writes without the library, straight into the inbox, and is cut off in the middle of a sentence."""
-    text = '{"frame": 405, "stream_id": "hasty", "utc": "2026-03-25T03:14:22Z",\n "posts_created": [{"number": 8888, "title": "Cut'
+    envelope = '{"frame": 405, "stream_id": "hasty", "utc": "2026-03-25T03:14:22Z",'
+    text = envelope + '\n "posts_created": [{"number": 8888, "title": "Cut off in the mid'
     (root / "state" / "stream_deltas" / f"frame-{FRAME}-hasty.json").write_text(text, encoding="utf-8")
 
 
@@ -101,23 +104,22 @@ def stray(root: Path) -> None:
         worker.add("comments", post_number=NO_SUCH_POST, author="agent-kai", body="First!")
 
 
-ROLES = {
-    **{f"stream-{number}": (stream, number) for number in range(1, STREAMS + 1)},
-    "rebel": (rival, "rebel", "A rebel, and proud of it."),
-    "sage": (rival, "sage", "A sage, at peace with the world."),
-    "sleeper": (crash,),
-    "hasty": (truncate,),
-    "stray": (stray,),
+ROLES: dict[str, Callable[[Path], None]] = {
+    **{f"stream-{number}": partial(stream, number=number) for number in range(1, STREAMS + 1)},
+    "rebel": partial(rival, name="rebel", bio="A rebel, and proud of it."),
+    "sage": partial(rival, name="sage", bio="A sage, at peace with the world."),
+    "sleeper": crash,
+    "hasty": truncate,
+    "stray": stray,
 }
 
 
 def main() -> None:
     """Run one role: `python -Im merge_bot.cli.demo_world ROOT ROLE`. Starts to write when standard input closes."""
     root, role = Path(sys.argv[1]), sys.argv[2]
-    act, *arguments = ROLES[role]
     print("ready", flush=True)
     sys.stdin.read()
-    act(root, *arguments)
+    ROLES[role](root)
 
 
 if __name__ == "__main__":
