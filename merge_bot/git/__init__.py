@@ -1,13 +1,14 @@
 """The edge to git: the only part of the project that runs it.
 
-process               starts every git process, logs it first
-files  lock           our own file operations, a lock between processes
-letters               every sentence about git
-objects  history      reading: blobs and trees; what happened between commits
-write                 a commit by fast-import, a ref by compare-and-swap
-scan                  what lies in the work tree and nobody committed
-consumed local checkout  the work tree follows its branch, with no edit discarded
-repository            all of it as one object
+process                   starts every git process, logs it first
+files  lock               our own file operations, a lock between processes
+letters                   every sentence about git
+objects  history          reading: blobs and trees; what happened between commits
+shallow                   clones that have only the newest history
+write                     a commit by fast-import, a ref by compare-and-swap
+scan                      what lies in the work tree and nobody committed
+consumed  local  checkout the work tree follows its branch, with no edit discarded
+repository                all of it as one object
 """
 
 from __future__ import annotations

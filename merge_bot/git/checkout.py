@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass
 from merge_bot.errors import GitFailed, LocalEdits, RepositoryError
 from merge_bot.git import files, letters
 from merge_bot.git.consumed import settle, take_away
-from merge_bot.git.local import Local, compare
+from merge_bot.git.history import diff_trees
+from merge_bot.git.local import Local, after, compare
 from merge_bot.git.lock import Lock
 from merge_bot.git.objects import Objects
 from merge_bot.git.process import Git, raw
@@ -27,12 +28,16 @@ from merge_bot.tree import Entry
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A move of the branch that the work tree has to follow. `consumed`: inbox path → blob id that was merged."""
+    """A move of the branch that the work tree has to follow. `consumed`: inbox path → blob id that was merged.
+
+    `index_only`: the commit was made from what lies in the work tree, so no file there changes.
+    """
 
     ref: str
     old: str
     new: str
     consumed: dict[str, str]
+    index_only: bool = False
 
 
 class Checkout:
@@ -103,7 +108,9 @@ class Checkout:
             if head() == update.ref and self._objects.resolve(update.ref) == update.new:
                 self._index({})
                 behind = self._compare(update.old, update.new, update.consumed).behind
-                if behind:
+                if behind and update.index_only:
+                    self._index({move.path: after(move) for move in diff_trees(self._git, update.old, update.new)})
+                elif behind:
                     self.follow(update.old, update.new, update.consumed)
             files.remove(self._marker)
             return behind

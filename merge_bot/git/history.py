@@ -92,12 +92,6 @@ def diff_trees(git: Git, before: str, after: str, folder: str = "") -> list[RawC
     return list(raw_changes(git.run("diff-tree", "-r", *_RAW, "--end-of-options", before, after, *where).out))
 
 
-def boundary_within(git: Git, boundary: frozenset[str], base: str | None, tip: str) -> bool:
-    """Whether a shallow clone was cut off between `base` and `tip`, so that side branches may lack versions."""
-    out = git.run("rev-list", "--end-of-options", f"{base}..{tip}" if base else tip).out
-    return not boundary.isdisjoint(out.decode().split())
-
-
 def raw_changes(out: bytes) -> Iterator[RawChange]:
     """Parse `--raw -z` output."""
     return (item for item in _items(out) if isinstance(item, RawChange))

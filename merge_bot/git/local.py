@@ -34,24 +34,24 @@ def compare(git: Git, root: bytes, object_format: str, old: str, new: str, consu
     staged = {change.path: change for change in raw_changes(git.run("diff-index", "--cached", *_RAW, old).out)}
     edited = {change.path: change for change in raw_changes(git.run("diff-files", *_RAW).out)}
     local = Local(behind=not moves.keys() <= staged.keys())
-    leaving = {path for path, move in moves.items() if _after(move) is None}
+    leaving = {path for path, move in moves.items() if after(move) is None}
     # Git moves nothing while a merge is unresolved, wherever that is.
     blocked = {change.path for change in (*staged.values(), *edited.values()) if change.status == "U"}
     for path, move in moves.items():
         if path in consumed or path in blocked:
             continue
-        before, after = _before(move), _after(move)
-        index = _after(staged[path]) if path in staged else before
-        if index is None and None in (before, after):
+        was, becomes = _before(move), after(move)
+        index = after(staged[path]) if path in staged else was
+        if index is None and None in (was, becomes):
             stands = _untracked(root, path, leaving)
-        elif index == after:
+        elif index == becomes:
             continue
-        elif index == before:
+        elif index == was:
             stands = [path] if path in edited and edited[path].status != "D" else []
         else:
             stands = [path]
-        if stands and index == before and after is not None and _on_disk(root, path, object_format) == after:
-            local.landed[path] = after
+        if stands and index == was and becomes is not None and _on_disk(root, path, object_format) == becomes:
+            local.landed[path] = becomes
         else:
             blocked.update(stands)
     local.in_the_way = sorted(blocked)
@@ -62,7 +62,8 @@ def _before(change: RawChange) -> Entry | None:
     return None if change.old_mode == _ABSENT else Entry(change.old_mode, change.old_id)
 
 
-def _after(change: RawChange) -> Entry | None:
+def after(change: RawChange) -> Entry | None:
+    """What a change leaves at its path."""
     return None if change.new_mode == _ABSENT else Entry(change.new_mode, change.new_id)
 
 

@@ -17,10 +17,9 @@ from merge_bot.git.history import Change, LastChange
 from merge_bot.git.objects import Objects
 from merge_bot.git.process import Git, text
 from merge_bot.git.scan import LocalFiles, scan
+from merge_bot.git.shallow import Shallow
 from merge_bot.git.write import Identity, New, Writer
 from merge_bot.tree import Entry
-
-_DEEPEN = 64
 
 
 class Repository:
@@ -38,6 +37,7 @@ class Repository:
         self._git = git
         self._objects = Objects(git, object_format)
         self._writer = Writer(git, self._objects, git_dir, object_format)
+        self._shallow = Shallow(git, self.common_dir / "shallow")
         self._checkout: Checkout | None = None
         if work_tree is not None:
             self._checkout = Checkout(git, self._objects, self._writer, git_dir, work_tree, object_format)
@@ -164,7 +164,7 @@ class Repository:
 
     @property
     def is_shallow(self) -> bool:
-        return bool(self._boundary())
+        return bool(self._shallow.boundary())
 
     def log_changes(self, base: str | None, tip: str, folder: str) -> list[Change]:
         """See `history.log_changes`: every version ever committed under `folder` since `base`, side branches too."""
@@ -187,31 +187,7 @@ class Repository:
         versions there would be overlooked. `ref` is the branch to fetch, by its name on the remote; without it, what
         the remote is configured to give. Raises RepositoryError if the remote has no more, GitFailed.
         """
-        depth = _DEEPEN
-        while not self._reaches(commit, tip):
-            before = self._boundary()
-            if before:
-                what = ("--refmap=", "--", remote, ref) if ref else ("--", remote)
-                self._git.run(
-                    "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
-                    f"--deepen={depth}", *what, writes=True,
-                )  # fmt: skip
-            if self._boundary() == before:
-                raise RepositoryError(letters.not_deep_enough(commit, remote))
-            depth *= 2
-
-    def _reaches(self, commit: str | None, tip: str) -> bool:
-        if commit is not None and not self.has_commit(commit):
-            return False
-        boundary = self._boundary()
-        return not (boundary and history.boundary_within(self._git, boundary, commit, tip))
-
-    def _boundary(self) -> frozenset[str]:
-        """The commits whose parents a shallow clone lacks."""
-        try:
-            return frozenset((self.common_dir / "shallow").read_text().split())
-        except FileNotFoundError:
-            return frozenset()
+        self._shallow.deepen(self.has_commit, commit, remote, tip, ref)
 
     # --- writing
 
@@ -245,7 +221,11 @@ class Repository:
     # --- the work tree
 
     def untracked_and_changed(self, commit: str | None, folder: str) -> LocalFiles:
-        """How the files under `folder` on disk differ from those of a commit (None: no commit). See `scan`. Bare: not at all."""
+        """How the files under `folder` on disk differ from those of a commit (None: nothing). Bare: not at all.
+
+        Bytes as they lie there: no links followed, no attributes, filters or ignore rules. Temporary files (`.*.tmp`),
+        `.gitkeep` and `.gitignore` are passed over.
+        """
         if self.work_tree is None:
             return LocalFiles()
         answer = self._git.run("config", "--type=bool", "--default=true", "core.fileMode").out
@@ -263,18 +243,19 @@ class Repository:
         """
         return self._tree.in_the_way(old, new, consumed)
 
-    def announce(self, old: str, new: str, consumed: Mapping[str, str]) -> None:
+    def announce(self, old: str, new: str, consumed: Mapping[str, str], *, index_only: bool = False) -> None:
         """Say, before the compare-and-swap of the branch that is checked out, that the work tree will follow it.
 
-        From here to `fast_forward` (or a lost race, or `close`) other processes wait; after a crash the marker says
-        what to repair.
+        From here to `fast_forward` or `arrived` (or a lost race, or `close`) other processes wait; after a crash the
+        marker says what to repair. `index_only`: what the commit brings was taken from the work tree, so its files are
+        as their writers want them, and only the index has to follow (`index_add`, then `arrived`).
         """
         ref = self.head_branch()
         if ref is not None:
-            self._tree.announce(Update(ref, old, new, dict(consumed)))
+            self._tree.announce(Update(ref, old, new, dict(consumed), index_only))
 
     def arrived(self) -> None:
-        """After `announce`: the work tree has what it needs already, nothing is left to follow."""
+        """After `announce`: nothing is left to follow. `fast_forward` says so itself."""
         self._tree.withdraw()
 
     def fast_forward(self, old: str, new: str, consumed: Mapping[str, str]) -> None:

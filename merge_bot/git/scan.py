@@ -62,7 +62,10 @@ class LocalFiles:
 
 
 def scan(objects: Objects, object_format: str, root: bytes, commit: str | None, folder: str, modes: bool) -> LocalFiles:
-    """Hold `folder` of the work tree at `root` against `commit` (None: nothing is committed). `modes`: whether the file system keeps exec bits."""
+    """Hold `folder` of the work tree at `root` against `commit` (None: nothing).
+
+    `modes`: whether the file system keeps exec bits.
+    """
     found = LocalFiles()
     committed = dict(_committed(objects, commit, folder)) if commit else {}
     seen = set()

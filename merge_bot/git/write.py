@@ -52,7 +52,7 @@ class Writer:
     def __init__(self, git: Git, objects: Objects, git_dir: str, object_format: str) -> None:
         self._git, self._objects, self._git_dir = git, objects, git_dir
         self.nothing = "0" * (64 if object_format == "sha256" else 40)
-        self._building: dict[str, str] = {}
+        self._building: dict[str, list[str]] = {}
 
     def commit(
         self,
@@ -85,7 +85,7 @@ class Writer:
             raise process.failure() from problem
         finally:
             self._clean_up_after(process)
-        self._building[commit] = ref
+        self._building.setdefault(commit, []).append(ref)
         return commit
 
     def compare_and_swap(self, ref: str, new: str, old: str | None, message: str) -> bool:
@@ -95,8 +95,7 @@ class Writer:
         still at `old`, so that something else is wrong.
         """
         lines = [b"update %s\0%s\0%s\0" % (raw(ref), raw(new), raw(old or self.nothing))]
-        if new in self._building:
-            lines.append(b"delete %s\0\0" % raw(self._building[new]))
+        lines += [b"delete %s\0\0" % raw(built) for built in self._building.get(new, ())]
         try:
             self._git.run("update-ref", "-m", message, "-z", "--stdin", stdin=b"".join(lines), writes=True)
         except GitFailed:
@@ -111,8 +110,7 @@ class Writer:
 
     def discard(self, commits: Iterable[str]) -> None:
         """Let go of commits that were written and not put in place."""
-        refs = [ref for commit in commits if (ref := self._building.pop(commit, None))]
-        self._remove(refs)
+        self._remove([ref for commit in commits for ref in self._building.pop(commit, ())])
 
     def close(self) -> None:
         """Let go of all that were not put in place."""
