@@ -79,7 +79,7 @@ def unknown_key(near: str | None, known: Iterable[str]) -> Letter:
 
 
 _ENVELOPE_RULES = {
-    "frame": 'Write the number of the open frame, as state/_meta.json names it: "frame": 405.',
+    "frame": 'Write the number of the open frame, as _meta.json in the state folder names it: "frame": 405.',
     "stream_id": "Write the worker's id: 1 to 64 letters, digits, _ and -, beginning with a letter or digit.",
     "utc": 'Write the real time with its offset: "utc": "2026-03-25T03:14:22.000001Z".',
 }
@@ -123,11 +123,8 @@ def record_is_no_record(found: Any, example: str) -> Letter:
 
 
 def no_key(missing: Sequence[str], key: Sequence[str], else_key: Sequence[str]) -> Letter:
-    ways = listed(key) + (f", or else {listed(else_key)}" if else_key else "")
-    return (
-        f"the record has no key ({listed(missing)} {'is' if len(missing) == 1 else 'are'} missing)",
-        f"Records are told apart by {ways}. Without them one could be taken for another.",
-    )
+    ways = listed(key) + (f", or else by {listed(else_key)}" if else_key else "")
+    return f"the record has no key: it lacks {listed(missing)}", f"Records are told apart by {ways}."
 
 
 def empty_key(name: str, optional: bool) -> Letter:
@@ -140,7 +137,7 @@ def empty_key(name: str, optional: bool) -> Letter:
 def unknown_field(near: str | None, known: Sequence[str]) -> Letter:
     if near:
         return f"unknown key; did you mean {named(near)}?", ""
-    return "unknown key", f"The keys there are {listed(known)}." if known else ""
+    return "unknown key", f"The keys there are {', '.join(known)}." if known else ""
 
 
 def fractional_key(found: float) -> Letter:
