@@ -83,6 +83,7 @@ class Checkout:
 
     def follow(self, old: str, new: str, consumed: Mapping[str, str]) -> None:
         """Bring index and files from `old` to `new`. Raises LocalEdits, with the files as they were."""
+        consumed = {path: blob for path, blob in consumed.items() if self._objects.entry_at(new, path) is None}
         with self._lock.held():
             for path, blob in consumed.items():
                 take_away(self._at(path), blob, self._object_format)
@@ -112,6 +113,7 @@ class Checkout:
                     self._index({move.path: after(move) for move in diff_trees(self._git, update.old, update.new)})
                 elif behind:
                     self.follow(update.old, update.new, update.consumed)
+            self._writer.remove_leftovers()
             files.remove(self._marker)
             return behind
         finally:

@@ -42,7 +42,9 @@ def compare(git: Git, root: bytes, object_format: str, old: str, new: str, consu
             continue
         was, becomes = _before(move), after(move)
         index = after(staged[path]) if path in staged else was
-        if index is None and None in (was, becomes):
+        if index is None and becomes is None:
+            stands = list(_files_at(root, path))
+        elif index is None and was is None:
             stands = _untracked(root, path, leaving)
         elif index == becomes:
             continue

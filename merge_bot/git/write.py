@@ -67,7 +67,7 @@ class Writer:
         Pairs may be generated, so that not all content is in memory at once; a later one wins. Raises ValueError
         for a path that git cannot hold, GitFailed.
         """
-        self._remove_leftovers()
+        self.remove_leftovers()
         ref = f"{BUILD_REFS}{os.getpid()}-{secrets.token_hex(8)}"
         _building_here.add(ref)
         pairs = changes.items() if isinstance(changes, Mapping) else changes
@@ -116,7 +116,7 @@ class Writer:
         """Let go of all that were not put in place."""
         self.discard(list(self._building))
 
-    def _remove_leftovers(self) -> None:
+    def remove_leftovers(self) -> None:
         """Build refs of processes that are no more."""
         out = self._git.run("for-each-ref", "--format=%(refname)", BUILD_REFS).out
         self._remove([ref for ref in out.decode().split() if not _in_use(ref)])
