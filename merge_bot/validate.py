@@ -144,7 +144,7 @@ def validate(candidate: Candidate, rules: Rules) -> Delta | Rejection:
         )
     if candidate.data is None or candidate.size > rules.max_bytes:
         return _refused(candidate, Reason.TOO_LARGE, *messages.too_large(candidate.size, rules.max_bytes))
-    parsed = parse(candidate.data, candidate.path, max_bytes=rules.max_bytes)
+    parsed = parse(candidate.data, candidate.path)
     if parsed.problems:
         return Rejection(parsed.problems)
     if not isinstance(parsed.value, dict):

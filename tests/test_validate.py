@@ -503,6 +503,7 @@ REASONS = [
     ("bad_stream_id", {**ENVELOPE, "stream_id": None}),
     ("bad_utc", {**ENVELOPE, "utc": None}),
     ("bad_meta", {**ENVELOPE, "_meta": None}),
+    ("bad_meta", {**ENVELOPE, "_meta": {"epoch": 1.0}}),
     ("schema_violation", {**ENVELOPE, "posts_created": [{**POST, "title": ""}]}),
     ("schema_violation", {**ENVELOPE, "posts_created": None}),
     ("no_key", {**ENVELOPE, "posts_created": [{key: one for key, one in POST.items() if key != "number"}]}),
