@@ -88,8 +88,8 @@ def edited(
     for head, below in nested.items():
         old = entries.get(head)
         new = edited(old.id if old and old.is_tree else None, below, read, object_format=object_format)
-        if new == object_id("tree", b"", object_format):
-            entries.pop(head, None)
-        else:
+        if new != object_id("tree", b"", object_format):
             entries[head] = Entry(TREE, new)
+        elif old and old.is_tree:
+            del entries[head]
     return object_id("tree", encode(entries), object_format)
