@@ -1,6 +1,6 @@
 """Pure. Python values as JSON carries them: what would change on the way there and back is a problem, not a guess.
 
-NaN, infinity and lone surrogates pass: `strict_json` names those.
+NaN and infinity pass: `strict_json` names those.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class _Copier:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, str):
+            if surrogate := _lone_surrogate(value):
+                return self._problem(at, Reason.LONE_SURROGATE, worker_letters.lone_surrogate(surrogate))
             return str.__str__(value)
         if isinstance(value, int):
             # Checked here, because Python refuses to spell an integer of more than 4,300 digits.
@@ -51,12 +53,23 @@ class _Copier:
     def _object(self, value: dict[Any, Any], at: tuple[str | int, ...]) -> dict[str, Any]:
         copied = {}
         for key, one in value.items():
-            if isinstance(key, str):
+            if not isinstance(key, str):
+                self._problem(at, Reason.NOT_JSON, worker_letters.key_is_no_text(key))
+            elif surrogate := _lone_surrogate(key):
+                self._problem(at, Reason.LONE_SURROGATE, worker_letters.lone_surrogate(surrogate, "A key"))
+            else:
                 name = str.__str__(key)
                 copied[name] = self.copy(one, (*at, name))
-            else:
-                self._problem(at, Reason.NOT_JSON, worker_letters.key_is_no_text(key))
         return copied
 
     def _problem(self, at: tuple[str | int, ...], reason: Reason, letter: tuple[str, str]) -> None:
         self._problems.append(Problem(self._file, 0, pointer(*at), reason, *letter))
+
+
+def _lone_surrogate(text: str) -> str | None:
+    """The first half of a surrogate pair in `text`, which UTF-8 cannot carry; None if there is none."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        return text[error.start]
+    return None

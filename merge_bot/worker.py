@@ -44,8 +44,6 @@ class Worker:
     Calls from several threads are safe. A process forked inside of the block leaves no delta of its own.
     """
 
-    path: Path | None = None
-
     def __init__(
         self,
         stream_id: str,
@@ -64,6 +62,7 @@ class Worker:
         self._replace = replace
         self._lock = threading.Lock()
         self._turn: _Turn | None = None
+        self._path: Path | None = None
 
     def __enter__(self) -> Worker:
         if self._turn:
@@ -75,7 +74,7 @@ class Worker:
         turn = _Turn(desk, frame, self.stream_id, self._meta())
         if not self._replace:
             delivery.refuse_taken(desk.root, desk.paths.inbox, turn.name)
-        self.path, self._turn = None, turn
+        self._path, self._turn = None, turn
         turn.termination.watch()
         return self
 
@@ -91,7 +90,7 @@ class Worker:
                 self._leave_fallback(turn, error)
                 return
             try:
-                self.path = turn.write(turn.operations, turn.meta, replace=self._replace)
+                self._path = turn.write(turn.operations, turn.meta, replace=self._replace)
             except BaseException as failure:
                 self._leave_fallback(turn, failure)
                 raise
@@ -100,6 +99,13 @@ class Worker:
     def frame(self) -> int:
         """The frame that the delta is for."""
         return self._at_work().frame
+
+    @property
+    def path(self) -> Path:
+        """The file that was left on leaving: the delta, or the fallback."""
+        if self._path is None:
+            raise DreamcatcherError(worker_letters.not_left())
+        return self._path
 
     def add(self, collection: str, record: Mapping[str, Any] | None = None, /, **fields: Any) -> None:
         """Add a record to an append collection. Fields come by name, or in a dict, or both."""
@@ -168,7 +174,7 @@ class Worker:
         if not (why.isascii() and why.isidentifier()):
             why = "Exception"
         try:
-            self.path = turn.write({}, {"status": "fallback", "error": why, **turn.meta})
+            self._path = turn.write({}, {"status": "fallback", "error": why, **turn.meta})
         except SlotTaken:
             pass  # what stands there says more
         except Exception as failure:
@@ -216,7 +222,8 @@ def _find(desk: Desk, call: str, strategy: str, name: Any) -> tuple[Collection, 
     known = desk.collections
     found = (known.get(name) or known.by_delta_key.get(name)) if isinstance(name, str) else None
     if found is None:
-        near = nearest(name, {one: known[one].delta_keys for one in known}) if isinstance(name, str) else None
+        also = {one: known[one].delta_keys for one in known}
+        near = nearest(name, known, also) if isinstance(name, str) else None
         raise _refused(call, Reason.UNKNOWN_KEY, worker_letters.unknown_collection(name, near, known))
     if found.strategy != strategy:
         raise _refused(call, Reason.SCHEMA_VIOLATION, worker_letters.other_verb(found.name, found.strategy))

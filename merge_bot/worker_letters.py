@@ -40,6 +40,13 @@ def key_is_no_text(key: object) -> Letter:
     return f"A key is a Python {printable(type(key).__name__)}, but JSON's keys are text.", "Write str(key)."
 
 
+def lone_surrogate(found: str, what: str = "The text") -> Letter:
+    return (
+        f"{what} holds {printable(found)}, one half of a surrogate pair.",
+        "Write the whole character; a text that is cut in the middle of one ends like this.",
+    )
+
+
 def too_large_integer() -> Letter:
     return "The integer does not fit 64 bits.", "If every digit matters, write it as text: str(value)."
 
@@ -171,6 +178,10 @@ def no_schemas(folder: str) -> str:
 
 def not_entered() -> str:
     return "The worker is not at work: use it inside of its block, `with Worker(…) as w:`."
+
+
+def not_left() -> str:
+    return "The worker has left no file: it does so when its block ends."
 
 
 def entered_twice() -> str:
