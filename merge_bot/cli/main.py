@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from importlib import import_module
 
 import click
 
 from merge_bot import __version__
+from merge_bot.cli.output import prepare_streams, say
 from merge_bot.errors import EXIT_BUG, EXIT_DONE, EXIT_INTERRUPTED, EXIT_PROBLEM, DreamcatcherError
 
 COMMANDS = {
@@ -53,46 +55,71 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+class _ToStandardError(logging.Handler):
+    """Writes to whatever standard error is at that moment: the action puts a guard in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(self.format(record))
+
+
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    no_args_is_help=True,
+)
 @click.version_option(__version__, prog_name="dreamcatcher")
 @click.option("-v", "--verbose", is_flag=True, help="Print each git command before it runs.")
 def program(verbose: bool) -> None:
     """Parallel workers write deltas; one merge per frame commits them; git keeps everything.
 
+    \b
+    Begin:   dreamcatcher init
+    Then:    dreamcatcher schema delta --example   (what workers write, into state/stream_deltas/)
+             dreamcatcher merge
+
     Exit codes: 0 done, 1 a known problem, 3 a bug of ours, 75 try again later, 130 interrupted.
     """
     if verbose:
-        logging.basicConfig(level=logging.DEBUG, format="%(message)s", stream=sys.stderr)
+        logging.basicConfig(level=logging.DEBUG, format="%(message)s", handlers=[_ToStandardError()])
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
+    prepare_streams()
     try:
         code = program.main(args=arguments, prog_name="dreamcatcher", standalone_mode=False)
+        sys.stdout.flush()
         return code if isinstance(code, int) else EXIT_DONE
-    except click.exceptions.Exit as error:
+    except BaseException as error:
+        return failed(error)
+
+
+def failed(error: BaseException) -> int:
+    """Say what ended the program, and which exit code that is."""
+    if isinstance(error, click.exceptions.Exit):
         return error.exit_code
-    except click.ClickException as error:
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        say("Interrupted. The repository holds the old frame or the new one, whole; running again is safe.")
+        return EXIT_INTERRUPTED
+    if isinstance(error, click.ClickException):
         error.show()
         return EXIT_PROBLEM
-    except DreamcatcherError as error:
-        _say(str(error))
+    if isinstance(error, DreamcatcherError):
+        say(str(error))
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        _say("Interrupted. The repository holds the old frame or the new one, whole; running again is safe.")
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away, which is its right
+    if isinstance(error, BrokenPipeError) or _is_rich_s_broken_pipe(error):
+        # The reader of our output went away, which is its right. https://docs.python.org/3/library/signal.html#note-on-sigpipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
-    except Exception:
-        import traceback
+    if not isinstance(error, Exception):
+        raise error
+    import traceback
 
-        traceback.print_exc()
-        _say("This is a bug of ours, not of your data. Nothing was half written. Please report it with the text above.")
-        return EXIT_BUG
+    traceback.print_exception(error)
+    say("This is a bug of ours, not of your data. Nothing was half written. Please report it with the text above.")
+    return EXIT_BUG
 
 
-def _say(letter: str) -> None:
-    from merge_bot.cli.output import errors
-
-    errors().print(letter, markup=False, highlight=False, soft_wrap=True)
+def _is_rich_s_broken_pipe(error: BaseException) -> bool:
+    """Rich turns a broken pipe into SystemExit, and keeps the cause."""
+    return isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError)

@@ -1,51 +1,86 @@
-"""How commands speak: rich on a terminal, plain text elsewhere, JSON when asked; worker text never as markup."""
+"""How commands speak: rich on a terminal, plain lines elsewhere, JSON when asked; worker text never as markup."""
 
 from __future__ import annotations
 
+import io
+import json
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TextIO, TypeVar
 
 import click
-from rich.console import Console
+
+from merge_bot.page import Page, plain
 
 Item = TypeVar("Item")
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-json_option: Callable[[Any], Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
-repo_option: Callable[[Any], Any] = click.option(
+_LONG = 50  # items from which waiting is worth a progress bar
+
+json_option: Callable[[Decorated], Decorated] = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON for programs."
+)
+repo_option: Callable[[Decorated], Decorated] = click.option(
     "--repo", default=".", type=click.Path(), metavar="PATH", help="The repository (default: here)."
+)
+branch_option: Callable[[Decorated], Decorated] = click.option(
+    "--branch", metavar="NAME", help="The branch (default: the one that is checked out)."
 )
 
 
-def out() -> Console:
-    """Standard output. Rich honours NO_COLOR, and drops colour and boxes' animation where there is no terminal."""
+def out() -> Any:
+    """Standard output as rich writes to it, for texts that are ours alone."""
+    from rich.console import Console
+
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), emoji=False)
 
 
-def errors() -> Console:
-    """Standard error."""
-    return Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+def prepare_streams() -> None:
+    """Let no character that the stream's encoding lacks end the program: it is shown as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def show(page: Page) -> None:
+    """A page on standard output."""
+    if is_terminal(sys.stdout):
+        from merge_bot.cli.terminal import render
+
+        render(page)
+    else:
+        lines(plain(page))
+
+
+def lines(texts: Iterator[str] | Sequence[str]) -> None:
+    """Lines on standard output, as they are."""
+    for text in texts:
+        print(text)
+
+
+def say(text: str) -> None:
+    """A letter or a remark on standard error, as it is."""
+    print(text, file=sys.stderr)
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output, for programs."""
-    from merge_bot.canonical import document
+    """One JSON document on standard output, for programs. Other encodings than UTF-8 get ASCII."""
+    readable = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json.dumps(value, ensure_ascii=not readable, indent=2))
 
-    sys.stdout.write(document(value).decode())
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person looks at the stream, or FORCE_COLOR says that one will."""
+    return stream.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 
 def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
     """A progress bar on a terminal when there is enough to wait for; else nothing."""
-    if len(items) < 50 or not sys.stderr.isatty():
+    if len(items) < _LONG or not sys.stderr.isatty():
         yield from items
         return
+    from rich.console import Console
     from rich.progress import track
 
-    yield from track(items, description=what, console=errors(), transient=True)
-
-
-def lines(texts: Iterable[str]) -> None:
-    """Plain lines, never read as markup."""
-    console = out()
-    for text in texts:
-        console.print(text, markup=False)
+    yield from track(items, description=what, console=Console(stderr=True), transient=True)

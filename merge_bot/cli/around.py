@@ -1,0 +1,49 @@
+"""What lies around a run: other work trees, rules that nobody committed, odd files in the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from merge_bot.cli import letters
+from merge_bot.clone import Clone
+from merge_bot.errors import RepositoryError
+from merge_bot.git.scan import CHANGING
+
+
+def branch_of(clone: Clone) -> str:
+    """The branch as people name it."""
+    return clone.ref.removeprefix("refs/heads/")
+
+
+def refuse_elsewhere(clone: Clone) -> None:
+    """Raises RepositoryError if another work tree has the branch checked out: its files would not follow."""
+    place = clone.repository.checked_out_elsewhere(clone.ref)
+    if place is not None:
+        raise RepositoryError(letters.checked_out_elsewhere(branch_of(clone), str(place)))
+
+
+def remarks_on(clone: Clone) -> Iterator[str]:
+    """What lies around in the work tree and is not part of the merge, though somebody may think so."""
+    if clone.repository.work_tree is None or clone.tip is None:
+        return
+    if not clone.follows:
+        yield letters.not_checked_out(branch_of(clone))
+        return
+    if changed := uncommitted_rules(clone):
+        yield letters.uncommitted_rules(changed)
+    yield from letters.odd_files(clone.waiting().odd, CHANGING)
+
+
+def uncommitted_rules(clone: Clone) -> list[str]:
+    """Settings and schemas of the work tree that differ from the committed ones."""
+    folder = clone.settings.schemas
+    settings_folder = clone.settings_path.rpartition("/")[0]
+    found = []
+    for inside in {folder, settings_folder} - {""}:
+        local = clone.repository.untracked_and_changed(clone.tip, inside)
+        found += [
+            path
+            for path in (*local.changed, *local.deleted)
+            if path == clone.settings_path or (path.startswith(f"{folder}/") and path.endswith(".schema.json"))
+        ]
+    return sorted(set(found))

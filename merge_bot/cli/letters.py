@@ -1,0 +1,83 @@
+"""Pure. What the command line says about what lies around a run: what there is, why it matters, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from merge_bot.page import MANY
+from merge_bot.wording import counted, listed, printable
+
+
+def not_checked_out(branch: str) -> str:
+    return (
+        f"Branch {printable(branch)} is not checked out here, so only committed deltas count; "
+        "what lies uncommitted in the work tree is left alone."
+    )
+
+
+def uncommitted_rules(paths: Sequence[str]) -> str:
+    return (
+        f"{listed(paths)} {'differs' if len(paths) == 1 else 'differ'} in the work tree from what is committed. "
+        "A merge reads the committed rules alone: commit yours, and the next one uses them."
+    )
+
+
+def odd_file(path: str, what: str) -> str:
+    return f"{printable(path)} is {what}, not a delta file, so it was not taken."
+
+
+def being_written(path: str) -> str:
+    return f"{printable(path)} was being written while the merge looked, so it comes with the next one."
+
+
+def odd_files(odd: Mapping[str, str], changing: str) -> list[str]:
+    return [being_written(path) if what == changing else odd_file(path, what) for path, what in sorted(odd.items())]
+
+
+def checked_out_elsewhere(branch: str, place: str) -> str:
+    return (
+        f"Branch {printable(branch)} is checked out in another work tree, {printable(place)}, whose files would not "
+        f"follow. Run this there: --repo {printable(place)}"
+    )
+
+
+def arrived_meanwhile(count: int) -> str:
+    return f"{counted(count, 'delta')} arrived meanwhile and will come with the next merge."
+
+
+# --- init
+
+EXAMPLE_COMMAND = "dreamcatcher schema delta --example | dreamcatcher write --worker w1"
+
+KINDS = {
+    ".github/dreamcatcher.yml": "settings: each one explained, none set",
+    ".github/workflows/dreamcatcher.yml": "workflow: merges when deltas are pushed",
+    ".gitattributes": "keeps line ends, marks generated files",
+    ".gitkeep": "keeps the inbox, where deltas wait",
+    "_meta.json": "the clock: which frame is open",
+    "manifest.json": "the genesis: what the first frame builds on",
+}
+"""What `init` writes, by file name or by path."""
+
+
+def made_repository(folder: str, *, dry_run: bool) -> str:
+    made = "would be made" if dry_run else "was made"
+    return f"{printable(folder)} was in no git repository; one {made} there."
+
+
+def in_a_subfolder(asked: str, root: str) -> str:
+    return f"{printable(asked)} is a folder of the repository {printable(root)}, which this is about."
+
+
+def bare(folder: str) -> str:
+    return f"{printable(folder)} is a bare repository: commit deltas in a clone of it, and push them."
+
+
+def uncommitted_state(paths: Sequence[str]) -> str:
+    lines = "\n".join(f"  {printable(path)}" for path in paths[:MANY])
+    more = f"\n  and {len(paths) - MANY:,} more" if len(paths) > MANY else ""
+    return (
+        f"There is state that is not committed, so nothing was written:\n{lines}{more}\n"
+        "The first frame builds on what is committed. Commit these files (git init where there is no repository yet,\n"
+        "git add, git commit), and run init again."
+    )
