@@ -69,11 +69,11 @@ class Repository:
         return cls(git, git_dir, work_tree, object_format)
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str]) -> Repository:
-        """A new repository with a work tree at `path`, its first branch `main`, nothing committed yet."""
+    def create(cls, path: str | os.PathLike[str], branch: str = "main") -> Repository:
+        """A new repository with a work tree at `path`, its first branch `branch`, nothing committed yet."""
         place = os.path.realpath(path)
         os.makedirs(place, exist_ok=True)
-        Git(place).run("init", "--quiet", "--initial-branch=main", "--", place, writes=True)
+        Git(place).run("init", "--quiet", f"--initial-branch={branch}", "--", place, writes=True)
         return cls.open(place)
 
     def close(self) -> None:

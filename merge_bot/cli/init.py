@@ -1,0 +1,245 @@
+"""`dreamcatcher init`: schemas, settings, a workflow and the genesis, committed to a repository."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from merge_bot.cli import letters
+from merge_bot.cli.output import branch_option, json_option, print_json, show
+from merge_bot.page import Item, Page, Table
+from merge_bot.wording import printable
+
+if TYPE_CHECKING:
+    from merge_bot.clone import Clone
+    from merge_bot.genesis import Genesis
+
+_EPILOG = """\b
+Examples:
+  dreamcatcher init --dry-run      what would be written; nothing is
+  dreamcatcher init world          a new repository in the folder world
+  dreamcatcher init --frame 405    the first frame to be merged is 405
+
+Nothing is overwritten: settings and schemas of yours, committed or not, are used as they are. Schemas of an example
+world are added only where you have none.
+"""
+
+
+@click.command("init", epilog=_EPILOG)
+@click.argument("folder", default=".", type=click.Path())
+@click.option(
+    "--frame", default=1, show_default=True, type=click.IntRange(1, 10**15), metavar="N", help="The first frame."
+)
+@branch_option
+@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+@json_option
+def command(folder: str, frame: int, branch: str | None, dry_run: bool, as_json: bool) -> int:
+    """Put what a merge needs into the git repository at FOLDER, as one commit, and open the first frame.
+
+    A folder that is in no git repository becomes one.
+    """
+    from merge_bot.cli.around import branch_of
+    from merge_bot.errors import EXIT_DONE
+
+    with _opened(folder, branch, frame, dry_run) as (clone, made):
+        now = datetime.now(UTC)
+        plan = _planned(clone, frame, now)
+        done = _Done(
+            folder=str(clone.repository.work_tree or clone.repository.git_dir),
+            asked=os.path.realpath(folder),
+            made=made,
+            branch=branch_of(clone),
+            plan=plan,
+            taken_in=_taken_in(clone, plan),
+            kept=_kept(clone, plan),
+            has_work_tree=clone.repository.work_tree is not None,
+            commit=None if dry_run else clone.begin(plan, now),
+        )
+    if as_json:
+        print_json(_as_data(done))
+    else:
+        show(_as_page(done))
+    return EXIT_DONE
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What was done, or without `commit` would be: `taken_in` were there uncommitted, `kept` were committed."""
+
+    folder: str
+    asked: str
+    made: bool
+    branch: str
+    plan: Genesis
+    taken_in: list[str]
+    kept: list[str]
+    has_work_tree: bool
+    commit: str | None
+
+    @property
+    def written(self) -> list[str]:
+        return sorted(self.plan.files.keys() - set(self.taken_in))
+
+
+@contextmanager
+def _opened(folder: str, branch: str | None, frame: int, dry_run: bool) -> Iterator[tuple[Clone, bool]]:
+    """The clone at `folder`, and whether there was none. A dry run plans a new one without making it."""
+    from merge_bot.cli.around import refuse_elsewhere
+    from merge_bot.clone import Clone
+    from merge_bot.errors import RepositoryError
+    from merge_bot.git import Repository
+
+    place, first = Path(os.path.realpath(folder)), branch or "main"
+    try:
+        found = Clone.open(folder, branch)
+    except RepositoryError:
+        if _is_in_repository(place) or (place.exists() and not place.is_dir()):
+            raise
+    else:
+        with found as clone:
+            refuse_elsewhere(clone)
+            yield clone, False
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="dreamcatcher-") as elsewhere,
+        Clone(Repository.create(elsewhere, first), f"refs/heads/{first}") as clone,
+    ):
+        clone.repository.work_tree = place  # its files are looked at; nothing is written there
+        _planned(clone, frame, datetime.now(UTC))  # what stands against it is said before anything is made
+        if dry_run:
+            yield clone, True
+            return
+    with Clone(Repository.create(place, first), f"refs/heads/{first}") as clone:
+        yield clone, True
+
+
+def _planned(clone: Clone, frame: int, now: datetime) -> Genesis:
+    """The genesis, if nothing stands against it; else a DreamcatcherError that says what."""
+    from merge_bot.resources import example_schemas
+
+    plan = clone.plan(_templates(), example_schemas(), now, frame)
+    refuse_uncommitted_state(clone, plan)
+    return plan
+
+
+def _templates() -> dict[str, bytes]:
+    from merge_bot.resources import settings_template, workflow_template
+    from merge_bot.settings import SETTINGS_PATH
+
+    return {SETTINGS_PATH: settings_template(), ".github/workflows/dreamcatcher.yml": workflow_template()}
+
+
+def _is_in_repository(place: Path) -> bool:
+    return any((folder / ".git").exists() for folder in (place, *place.parents)) or (place / "HEAD").exists()
+
+
+def refuse_uncommitted_state(clone: Clone, plan: Genesis) -> None:
+    """Raises RepositoryError if there is state that nobody committed: the genesis would not know of it."""
+    from merge_bot.collect import read_settings
+    from merge_bot.errors import RepositoryError
+    from merge_bot.paths import Paths
+    from merge_bot.state import MemoryFiles, Overlay
+
+    root = clone.repository.work_tree
+    if root is None:
+        return
+    paths = Paths(read_settings(Overlay(clone.files, MemoryFiles(plan.files).files), clone.settings_path).state)
+    found = [
+        path
+        for path in clone.repository.untracked_and_changed(clone.tip, paths.state).changed
+        if not path.startswith(f"{paths.inbox}/") and path not in plan.files
+    ]
+    for collection in plan.collections.values():
+        if collection.path.startswith(f"{paths.state}/"):
+            continue
+        if collection.layout == "file":
+            place = root / collection.path
+            if place.is_file() and place.read_bytes() != clone.files.read(collection.path):
+                found.append(collection.path)
+        else:
+            found += clone.repository.untracked_and_changed(clone.tip, collection.path).changed
+    if found:
+        raise RepositoryError(letters.uncommitted_state(sorted(found)))
+
+
+def _taken_in(clone: Clone, plan: Genesis) -> list[str]:
+    root = clone.repository.work_tree
+    return sorted(path for path in plan.files if root is not None and os.path.lexists(root / path))
+
+
+def _kept(clone: Clone, plan: Genesis) -> list[str]:
+    """What `init` might have written and found committed: settings, the workflow, schemas."""
+    schemas = [one.schema_path for one in plan.collections.values()]
+    return sorted(path for path in (*_templates(), *schemas) if path not in plan.files)
+
+
+# --- what is said
+
+
+def _as_data(done: _Done) -> dict[str, object]:
+    return {
+        "repository": done.folder,
+        "created": done.made,
+        "branch": done.branch,
+        "dry_run": done.commit is None,
+        "open_frame": done.plan.frame,
+        "commit": done.commit,
+        "written": done.written,
+        "taken_in": done.taken_in,
+        "kept": done.kept,
+    }
+
+
+def _as_page(done: _Done) -> Page:
+    where, frame = printable(done.folder), done.plan.frame
+    if done.commit:
+        page = Page(f"Frame {frame} is open in {where}.", tone="good")
+    else:
+        page = Page(f"Dry run, nothing was written. In {where} this would open frame {frame}.")
+    words = _words(done.plan)
+    page.add("Written" if done.commit else "Would be written", _table(done.written, words))
+    kinds = {path: word.partition(":")[0] for path, word in words.items()}  # of theirs we know no more than that
+    page.add("Yours, taken in as they are", _table(done.taken_in, kinds))
+    page.add("Yours, kept as they are", _table(done.kept, kinds))
+    page.add("Also", [Item(one) for one in _also(done)])
+    if done.commit:
+        page.closing += [
+            f"Commit {done.commit} on {printable(done.branch)}.",
+            "",
+            f"Next, write a delta:  {letters.EXAMPLE_COMMAND}",
+            "and merge it:         dreamcatcher merge",
+        ]
+    else:
+        page.closing.append("To write it: the same command without --dry-run")
+    return page
+
+
+def _table(paths: list[str], words: Mapping[str, str]) -> list[Table]:
+    rows = [(printable(path), words.get(path, "")) for path in paths]
+    return [Table(("file", "what it is"), rows)] if rows else []
+
+
+def _words(plan: Genesis) -> dict[str, str]:
+    """What each kind of file is for."""
+    words = {one.schema_path: f"collection {one.name}, {one.strategy}" for one in plan.collections.values()}
+    for path in plan.files:
+        name = path.rpartition("/")[2]
+        words.setdefault(path, letters.KINDS.get(name, ""))
+    return words | {path: letters.KINDS[path] for path in letters.KINDS if "/" in path}
+
+
+def _also(done: _Done) -> Iterator[str]:
+    if done.made:
+        yield letters.made_repository(done.folder, dry_run=done.commit is None)
+    elif done.asked != done.folder and done.has_work_tree:
+        yield letters.in_a_subfolder(done.asked, done.folder)
+    if not done.has_work_tree:
+        yield letters.bare(done.folder)

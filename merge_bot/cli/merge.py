@@ -1,0 +1,47 @@
+"""`dreamcatcher merge`: everything that is pending, as one commit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from merge_bot.cli.output import branch_option, json_option, print_json, progress, repo_option, show
+
+_EPILOG = """\b
+Examples:
+  dreamcatcher merge --dry-run     what would happen; nothing is written
+  dreamcatcher merge               merge, commit, say what became of everything
+  dreamcatcher merge --json        the same for programs: frame, commit, deltas, operations, receipts,
+                                   conflicts, parked, held, remarks
+
+Deltas that cannot enter are quarantined with a letter and do not stop the frame: the exit code stays 0. It is 1
+where the merge itself cannot go on (unreadable state, say), and nothing is written then; 75 means try again.
+"""
+
+
+@click.command("merge", epilog=_EPILOG)
+@click.option("--dry-run", is_flag=True, help="Say what a merge would do, and write nothing.")
+@branch_option
+@repo_option
+@json_option
+def command(dry_run: bool, branch: str | None, repo: str, as_json: bool) -> int:
+    """Merge every delta that waits in the inbox into the open frame, as one commit.
+
+    New files in the work tree's inbox are committed first; what was merged leaves it in the merge commit and is kept,
+    byte for byte, in the frame's folder. With nothing pending there is no commit.
+    """
+    from merge_bot import report
+    from merge_bot.cli.around import refuse_elsewhere, remarks_on
+    from merge_bot.clone import Clone
+    from merge_bot.errors import EXIT_DONE
+
+    with Clone.open(repo, branch) as clone:
+        refuse_elsewhere(clone)
+        remarks = list(remarks_on(clone))
+        result = clone.merge(datetime.now(UTC), dry_run=dry_run, progress=progress)
+    if as_json:
+        print_json(report.as_data(result, dry_run=dry_run, remarks=remarks))
+    else:
+        show(report.as_page(result, dry_run=dry_run, remarks=remarks))
+    return EXIT_DONE
