@@ -186,10 +186,10 @@ class _Sieve:
         _, problems = self._fold(entity, before, operations)
         if not problems:
             return
-        spoiled = False
+        fields, spoiled = {name for name, _ in problems}, False
         for operation in operations:
             after, found = self._fold(entity, before, [operation])
-            faults = [one for one in found if one[0] in operation.record]
+            faults = [one for one in found if one[0] in fields and one[0] in operation.record]
             if faults:
                 spoiled = True
                 self._refuse(operation, faults)
