@@ -62,7 +62,9 @@ def test_everything_else_in_order(world: Path) -> None:
     assert (world / "state/agents/agent-aria.json").read_text() == block("disagree entity")
     conflicts = re.sub(r'"delta": "[0-9a-f]{64}"', '"delta": …', (world / "state/conflicts.json").read_text())
     assert conflicts == re.sub(r'"delta": "[0-9a-f]{4}…"', '"delta": …', block("disagree conflict"))
-    receipts = [json.loads(line) for line in (world / "state/frames/000/000002/receipts.jsonl").read_text().splitlines()]
+    receipts = [
+        json.loads(line) for line in (world / "state/frames/000/000002/receipts.jsonl").read_text().splitlines()
+    ]
     (alice,) = [one for one in receipts if one["stream_id"] == "alice"]
     assert [one["recover"] for one in alice["operations"]] == ["refetch_and_recompute"]
 
