@@ -12,7 +12,7 @@ from merge_bot.git.scan import CHANGING
 
 def branch_of(clone: Clone) -> str:
     """The branch as people name it."""
-    return clone.ref.removeprefix("refs/heads/")
+    return clone.ref.removeprefix("refs/heads/").removeprefix("refs/remotes/")
 
 
 def refuse_elsewhere(clone: Clone) -> None:

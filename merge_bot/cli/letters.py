@@ -81,3 +81,15 @@ def uncommitted_state(paths: Sequence[str]) -> str:
         "The first frame builds on what is committed. Commit these files (git init where there is no repository yet,\n"
         "git add, git commit), and run init again."
     )
+
+
+# --- action
+
+CANCELLED = "The step was cancelled. The branch is where it was, or at the merge commit, whole; nothing is lost."
+
+
+def no_such_branch(branch: str) -> str:
+    return (
+        f"There is no branch {printable(branch)} in this checkout, so there is nothing to merge into. Check it out "
+        f"(actions/checkout with `ref: {printable(branch)}`), or correct the action's input `base`."
+    )
