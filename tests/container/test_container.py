@@ -150,6 +150,7 @@ def runner(tmp_path: Path) -> Runner:
         cwd=runner.workspace,
         env=ENVIRON,
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
         check=True,
     )
     if runner.git("status", "--porcelain"):
