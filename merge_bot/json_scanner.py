@@ -181,7 +181,8 @@ class Scanner:
         after = _match(_WORD, self.text, place)
         word = self.text[place:after]
         if number := _NUMBER.fullmatch(word):
-            self.number(place, word, number["decimal"] != "")
+            if not self.open or after < self.end:  # else the file ends here, and further digits may be missing
+                self.number(place, word, number["decimal"] != "")
         elif _NOT_FINITE.fullmatch(word):
             self.report("nan", place, word)
         elif not word:

@@ -167,7 +167,7 @@ def locate(data: bytes, pointers: Iterable[str]) -> dict[str, int]:
     places = {parts[:size] for parts in wanted.values() for size in range(len(parts) + 1)}
     text = data.decode("utf-8")
     scanner = Scanner(text, len(text))
-    lines: dict[tuple[str, ...], int] = {(): 1}
+    lines: dict[tuple[str, ...], int] = {}
     line, seen = 1, 0
     for position in scanner.values():
         place = tuple(scanner.path)
@@ -267,7 +267,7 @@ def _explain(data: bytes, file: str, max_depth: int) -> tuple[Problem, ...]:
         # The end of the file cuts a character in two: a truncated file, if the text before says so as well.
         text = data[: error.start].decode("utf-8")
     scanner = Scanner(text, max_depth)
-    if scanner.walk() and scanner.faults[-1].name != "deep":
+    if scanner.walk():
         scanner.faults[-1] = _markers(text, scanner.faults[-1])
     if broken and not any(one.name in ("truncated", "markers") for one in scanner.faults):
         return (broken,)
