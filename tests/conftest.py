@@ -7,8 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.repo import Repo
+
+# A slow machine is no fault of the code. `pytest --hypothesis-profile=long` looks longer.
+settings.register_profile("usual", deadline=None)
+settings.register_profile("long", deadline=None, max_examples=3000)
+settings.load_profile("usual")
 
 _SETTINGS = """\
 [user]

@@ -52,6 +52,16 @@ def collections_of(schemas: Mapping[str, dict[str, Any]]) -> Collections:
     return collections
 
 
+_COMPILED: dict[int, tuple[Collections, Rules]] = {}
+
+
+def rules_of(collections: Collections) -> Rules:
+    """What these collections hold deltas to, compiled once."""
+    if id(collections) not in _COMPILED:
+        _COMPILED[id(collections)] = (collections, Rules(collections))
+    return _COMPILED[id(collections)][1]
+
+
 def utc(seconds: float) -> str:
     return format_utc(MORNING + timedelta(seconds=seconds))
 
@@ -100,7 +110,7 @@ class World:
 
     @property
     def rules(self) -> Rules:
-        return Rules(self.collections)
+        return rules_of(self.collections)
 
     def arrived(self, deltas: Iterable[tuple[str, bytes]]) -> list[tuple[Candidate, Delta | Rejection]]:
         rules = self.rules
