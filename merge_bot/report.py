@@ -54,7 +54,7 @@ def as_data(result: Result, *, dry_run: bool, remarks: Sequence[str] = ()) -> di
         "deltas": dict(sorted(Counter(one.outcome.value for one in frame.receipts).items())) if frame else {},
         "operations": operations_of(frame) if frame else {},
         "receipts": [receipt_json(one) for one in frame.receipts] if frame else [],
-        "conflicts": [_conflict_data(one) for one in frame.conflicts] if frame else [],
+        "conflicts": [conflict_data(one) for one in frame.conflicts] if frame else [],
         "parked": [one.as_json() for one in frame.parked] if frame else [],
         "held": [{"source": one.path, "frame": _named_frame(one)} for one in result.held],
         "remarks": list(remarks),
@@ -68,8 +68,8 @@ def as_page(result: Result, *, dry_run: bool, remarks: Sequence[str] = ()) -> Pa
     if frame:
         page.tone = "good"
         page.add("By collection", _by_collection(frame))
-        page.add(_title("conflict", frame.conflicts), some([_conflict(one) for one in frame.conflicts]), "doubt")
-        page.add(_parked_title(frame), some(_parked(frame)), "doubt")
+        page.add(_title("conflict", frame.conflicts), some([conflict_item(one) for one in frame.conflicts]), "doubt")
+        page.add(_parked_title(frame), some(parked_items(frame.parked)), "doubt")
         for title, receipts, tone in _by_outcome(frame):
             page.add(title, some(receipts), tone)
     held = [Item(printable(one.path), [f"waits until frame {_named_frame(one)} opens"]) for one in result.held]
@@ -158,7 +158,7 @@ _POLICIES = {
 }
 
 
-def _conflict(conflict: Conflict) -> Item:
+def conflict_item(conflict: Conflict) -> Item:
     """Every value with who wrote it and when, and which of them stands."""
     entry = conflict.entry
     what = "two records under one key" if conflict.field == WHOLE_RECORD else f"field {printable(conflict.field)}"
@@ -169,7 +169,8 @@ def _conflict(conflict: Conflict) -> Item:
     return Item(f"{conflict.collection} {quoted(conflict.key)}, {what}", lines)
 
 
-def _conflict_data(conflict: Conflict) -> dict[str, Any]:
+def conflict_data(conflict: Conflict) -> dict[str, Any]:
+    """A conflict as programs read it."""
     return {"collection": conflict.collection, "key": conflict.key, "field": conflict.field, **conflict.entry}
 
 
@@ -180,8 +181,9 @@ def _parked_title(frame: Frame) -> str:
     return f"{counted(len(frame.parked), 'record')} parked, waiting for what each needs{also}"
 
 
-def _parked(frame: Frame) -> list[Item]:
-    ranked = sorted(frame.parked, key=lambda one: -one.since)
+def parked_items(parked: Iterable[Parked]) -> list[Item]:
+    """Records that wait, the newest first, each with what it waits for."""
+    ranked = sorted(parked, key=lambda one: -one.since)
     return [Item(f"{_whose(one)}, since frame {one.since}", list(waits_for(one))) for one in ranked]
 
 

@@ -93,3 +93,27 @@ def no_such_branch(branch: str) -> str:
         f"There is no branch {printable(branch)} in this checkout, so there is nothing to merge into. Check it out "
         f"(actions/checkout with `ref: {printable(branch)}`), or correct the action's input `base`."
     )
+
+
+# --- status
+
+
+def not_initialised(branch: str) -> str:
+    return f"No frame is open on {printable(branch)}: there is no Dream Catcher here yet. Run `dreamcatcher init`."
+
+
+def overwritten(count: int) -> str:
+    return f"{counted(count, 'older version')} that a newer file took the place of; the merge reads them from history."
+
+
+def oldest(time: str, seconds: int, *, too_long: bool) -> str:
+    why = " That is long: does the workflow run, and does it end well?" if too_long else ""
+    return f"The oldest was committed {time}, {age(seconds)} ago.{why}"
+
+
+def age(seconds: int) -> str:
+    """A time span in the unit that people would say it in."""
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return counted(seconds // size, unit)
+    return counted(max(seconds, 0), "second")

@@ -1,0 +1,292 @@
+"""`dreamcatcher status`: the open frame, what waits for it and since when, and what stands open. Merges nothing.
+
+The data (`status --json`) is stable; keys are added, never changed:
+
+    initialised    whether there is a frame; if not, only this and the branch are there
+    branch         the branch that was looked at
+    open_frame     the number of the open frame
+    as_of          when the newest frame was merged
+    newest_commit  the commit that it landed in
+    stops          the letter that a merge would end with, or null
+    waiting        the inbox: paths committed and uncommitted, how many versions were overwritten, the number of files
+                   by_worker, the paths held for a later frame, the time at which the oldest was committed
+    odd            what lies in the inbox and is no file, with what it is
+    conflicts      every open conflict, as in `merge --json`
+    parked         every record that waits, as in `merge --json`
+    records        the number of records by collection
+    workers        what is known of each worker, as in workers.json
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from merge_bot.cli import letters
+from merge_bot.cli.output import branch_option, json_option, print_json, repo_option, show
+from merge_bot.page import Item, Page, Table, some
+from merge_bot.wording import counted, printable
+
+if TYPE_CHECKING:
+    from merge_bot.clone import Clone
+    from merge_bot.conflicts import Conflict
+    from merge_bot.git import LocalFiles
+    from merge_bot.git.history import LastChange
+    from merge_bot.manifest import Manifest
+    from merge_bot.parked import Parked
+    from merge_bot.paths import Paths
+    from merge_bot.state import Meta
+    from merge_bot.workers import Workers
+
+_LONG = 2 * 3600  # seconds; the workflow merges once an hour at the latest
+_MANY_WORKERS = 100
+_UNNAMED = "(no delta's name)"
+
+_EPILOG = """\b
+Examples:
+  dreamcatcher status              the open frame, and whether deltas pile up
+  dreamcatcher status --json       the same for programs
+
+The exit code is 1 where a merge would stop (state that another hand changed, schemas with mistakes), with the reason.
+"""
+
+
+@click.command("status", epilog=_EPILOG)
+@branch_option
+@repo_option
+@json_option
+def command(branch: str | None, repo: str, as_json: bool) -> int:
+    """Show the open frame, how many deltas wait and since when, conflicts, parked records, collections and workers."""
+    from merge_bot.cli.around import branch_of
+    from merge_bot.clone import Clone
+    from merge_bot.errors import EXIT_DONE, EXIT_PROBLEM
+
+    with Clone.open(repo, branch) as clone:
+        name = branch_of(clone)
+        status = _look(clone)
+    if status is None:
+        if as_json:
+            print_json({"initialised": False, "branch": name})
+        else:
+            show(Page(letters.not_initialised(name)))
+        return EXIT_DONE
+    now = datetime.now(UTC)
+    if as_json:
+        print_json(_as_data(status, name))
+    else:
+        show(_as_page(status, name, now))
+    return EXIT_PROBLEM if status.stops else EXIT_DONE
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """The inbox: `committed` and `uncommitted` are paths; `oldest` is when the first of them was committed."""
+
+    committed: list[str] = field(default_factory=list)
+    uncommitted: list[str] = field(default_factory=list)
+    overwritten: int = 0
+    oldest: datetime | None = None
+
+
+@dataclass(slots=True)
+class _Status:
+    """What is known of a branch without merging. `stops` is the letter that a merge would end with."""
+
+    meta: Meta
+    manifest: Manifest
+    landed: LastChange | None
+    waiting: _Waiting
+    odd: dict[str, str]
+    conflicts: list[Conflict]
+    parked: list[Parked]
+    workers: Workers
+    stops: str
+
+
+def _look(clone: Clone) -> _Status | None:
+    """None where there is no frame yet. Raises UnreadableState, SettingsError."""
+    from merge_bot.conflicts import Conflict, Conflicts
+    from merge_bot.errors import DreamcatcherError
+    from merge_bot.manifest import read_manifest
+    from merge_bot.parked import read_parked
+    from merge_bot.paths import Paths
+    from merge_bot.state import read_meta
+    from merge_bot.workers import Workers
+
+    tip, files = clone.tip, clone.files
+    paths = Paths(clone.settings.state)
+    meta = read_meta(files, paths)
+    if tip is None or meta is None:
+        return None
+    manifest = read_manifest(files, paths, meta.frame - 1, meta.manifest)
+    stops = ""
+    try:
+        clone.base()
+    except DreamcatcherError as error:
+        stops = str(error)
+    local = clone.waiting()
+    entries = Conflicts.read(files, paths).entries
+    return _Status(
+        meta,
+        manifest,
+        clone.repository.last_change(tip, paths.meta),
+        _waiting(clone, tip, manifest, paths, local),
+        local.odd,
+        [
+            Conflict(collection, key, name, entry)
+            for collection, keys in entries.items()
+            for key, fields in keys.items()
+            for name, entry in fields.items()
+        ],
+        read_parked(files, paths),
+        Workers.read(files, paths),
+        stops,
+    )
+
+
+def _waiting(clone: Clone, tip: str, manifest: Manifest, paths: Paths, local: LocalFiles) -> _Waiting:
+    """What lies in the inbox, and which versions were overwritten there since the newest frame was read."""
+    from merge_bot.transports.inbox import KEPT_NAMES
+
+    repository = clone.repository
+    at_tip = {path: blob for path, blob in _blobs(clone, paths.inbox) if path.rpartition("/")[2] not in KEPT_NAMES}
+    known = {str(one["blob"]) for one in manifest.deltas if one.get("blob")} | set(at_tip.values())
+    base = manifest.base if manifest.base and repository.has_commit(manifest.base) else None
+    times: list[int] = []
+    overwritten = set()
+    for change in repository.log_changes(base, tip, paths.inbox):
+        if at_tip.get(change.path) == change.new_id:
+            times.append(change.committed)
+        for mode, blob in ((change.old_mode, change.old_id), (change.new_mode, change.new_id)):
+            kept_name = change.path.rpartition("/")[2] in KEPT_NAMES
+            if set(blob) != {"0"} and mode != "040000" and blob not in known and not kept_name:
+                overwritten.add((change.path, blob))
+    oldest = datetime.fromtimestamp(min(times), UTC) if times else None
+    return _Waiting(sorted(at_tip), sorted(local.changed), len(overwritten), oldest)
+
+
+def _blobs(clone: Clone, folder: str) -> Iterator[tuple[str, str]]:
+    for name, entry in clone.files.folder(folder).items():
+        path = f"{folder}/{name}"
+        if entry.is_tree:
+            yield from _blobs(clone, path)
+        else:
+            yield path, entry.id
+
+
+# --- what is said
+
+
+def _named(path: str) -> tuple[str, int]:
+    """Worker and frame by the file's name."""
+    from merge_bot.delta import FILE_NAME
+
+    named = FILE_NAME.match(path.rpartition("/")[2])
+    return (named["stream_id"], int(named["frame"])) if named else (_UNNAMED, 0)
+
+
+def _as_data(status: _Status, branch: str) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from merge_bot.report import conflict_data
+
+    waiting = status.waiting
+    both = (*waiting.committed, *waiting.uncommitted)
+    return {
+        "initialised": True,
+        "branch": branch,
+        "open_frame": status.meta.frame,
+        "as_of": status.meta.as_of,
+        "newest_commit": status.landed.commit if status.landed else None,
+        "stops": status.stops or None,
+        "waiting": {
+            "committed": waiting.committed,
+            "uncommitted": waiting.uncommitted,
+            "overwritten": waiting.overwritten,
+            "by_worker": dict(sorted(Counter(_named(path)[0] for path in both).items())),
+            "held": [path for path in both if _named(path)[1] > status.meta.frame],
+            "oldest": waiting.oldest.isoformat().replace("+00:00", "Z") if waiting.oldest else None,
+        },
+        "odd": status.odd,
+        "conflicts": [conflict_data(one) for one in status.conflicts],
+        "parked": [one.as_json() for one in status.parked],
+        "records": dict(status.manifest.counts),
+        "workers": {name: asdict(one) for name, one in sorted(status.workers.known.items())},
+    }
+
+
+def _as_page(status: _Status, branch: str, now: datetime) -> Page:
+    from merge_bot.git.scan import CHANGING
+    from merge_bot.report import conflict_item, parked_items
+
+    waiting = status.waiting
+    count = len(waiting.committed) + len(waiting.uncommitted)
+    wait = f"{counted(count, 'delta')} {'waits' if count == 1 else 'wait'}" if count else "no delta waits"
+    page = Page(
+        f"Frame {status.meta.frame} is open on {printable(branch)}: {wait}.", tone="bad" if status.stops else "good"
+    )
+    page.add("A merge would stop here", [Item(line) for line in status.stops.splitlines()], "bad")
+    page.add("Waiting", _waiting_body(status, now))
+    page.add("Also", some([Item(one) for one in letters.odd_files(status.odd, CHANGING)]), "doubt")
+    page.add(
+        counted(len(status.conflicts), "open conflict"), some([conflict_item(one) for one in status.conflicts]), "doubt"
+    )
+    first = min((one.since for one in status.parked), default=0)
+    page.add(
+        f"{counted(len(status.parked), 'record')} parked, the first since frame {first}",
+        some(parked_items(status.parked)),
+        "doubt",
+    )
+    records = [(name, f"{count:,}") for name, count in sorted(status.manifest.counts.items())]
+    page.add("Records", [Table(("collection", "records"), records)] if records else [])
+    page.add("Workers", _workers(status))
+    landed = f" in commit {status.landed.commit}" if status.landed else ""
+    kind = "The genesis" if status.manifest.kind == "genesis" else f"Frame {status.manifest.frame}"
+    page.closing.append(f"{kind} landed {status.meta.as_of}{landed}.")
+    if any(_named(path)[1] <= status.meta.frame for path in (*waiting.committed, *waiting.uncommitted)):
+        page.closing.append("To merge what waits: dreamcatcher merge")
+    return page
+
+
+def _waiting_body(status: _Status, now: datetime) -> Iterator[Item | Table]:
+    waiting = status.waiting
+    committed = Counter(_named(path)[0] for path in waiting.committed)
+    uncommitted = Counter(_named(path)[0] for path in waiting.uncommitted)
+    later = Counter(
+        worker for worker, frame in map(_named, (*waiting.committed, *waiting.uncommitted)) if frame > status.meta.frame
+    )
+    names = sorted({*committed, *uncommitted})
+    if names:
+        rows = [
+            (name, *(f"{one[name]:,}" for one in (committed, uncommitted, later))) for name in names[:_MANY_WORKERS]
+        ]
+        yield Table(("worker", "committed", "not committed", "of these for a later frame"), rows)
+        if len(names) > len(rows):
+            yield Item(f"and {counted(len(names) - len(rows), 'more worker')}")
+    if waiting.overwritten:
+        yield Item(letters.overwritten(waiting.overwritten))
+    if waiting.oldest:
+        seconds = int((now - waiting.oldest).total_seconds())
+        yield Item(letters.oldest(waiting.oldest.strftime("%Y-%m-%dT%H:%M:%SZ"), seconds, too_long=seconds > _LONG))
+
+
+def _workers(status: _Status) -> Iterator[Table | Item]:
+    known = sorted(status.workers.known.items())
+    rows = [
+        (
+            name,
+            str(one.frame or "-"),
+            one.utc or "-",
+            *(f"{count:,}" for count in (one.applied, one.late, one.quarantined, one.fallbacks)),
+        )
+        for name, one in known[:_MANY_WORKERS]
+    ]
+    if rows:
+        yield Table(("worker", "last frame", "last utc", "applied", "late", "quarantined", "fallbacks"), rows)
+    if len(known) > len(rows):
+        yield Item(f"and {counted(len(known) - len(rows), 'more worker')}")
