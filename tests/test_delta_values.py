@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from merge_bot import write_delta
+from merge_bot import DeltaRejected, write_delta
+from merge_bot.findings import Reason
 from tests.work_tree import POST, inbox, refused, work_tree
 
 
@@ -37,6 +38,20 @@ def test_python_s_spellings_of_json_are_taken_as_what_they_are(root: Path) -> No
     assert json.loads(place.read_bytes())["notes"] == [
         {"calm": [1, [2.5, None]], "size": 9, "least": -(2**63), "greatest": 2**64 - 1, "yes": True}
     ]
+
+
+def test_a_value_may_be_as_deep_as_the_bot_reads(root: Path) -> None:
+    (root / "schemas" / "notes.schema.json").write_text(
+        json.dumps({"type": "object", "x-merge": {"strategy": "observe", "delta": ["notes"], "layout": "segments"}})
+    )
+    deep: Any = []
+    for _ in range(60):  # with the document, the array and the record around it: 64
+        deep = [deep]
+    write_delta(405, {"notes": [{"deep": deep}]}, stream_id="w1", root=root)
+    with pytest.raises(DeltaRejected) as caught:
+        write_delta(405, {"notes": [{"deep": [deep]}]}, stream_id="w2", root=root)
+    problems = [(one.pointer, one.reason) for one in caught.value.problems]
+    assert problems == [("/notes/0/deep" + "/0" * 61, Reason.TOO_DEEP)]
 
 
 ITSELF: list[Any] = []

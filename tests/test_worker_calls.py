@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from merge_bot import DeltaRejected, Worker
+from merge_bot import DeltaRejected, Worker, worker
 from merge_bot.findings import Reason
+from merge_bot.strategies.sum import total
 from tests.work_tree import POST, work_tree
 
 UNKNOWN, NO_KEY, VIOLATION = Reason.UNKNOWN_KEY, Reason.NO_KEY, Reason.SCHEMA_VIOLATION
@@ -57,11 +58,17 @@ def test_increments_of_one_counter_add_up_exactly(root: Path) -> None:
 
 
 def many(w: Worker) -> None:
-    for _ in range(50):
+    for _ in range(20):
         w.increment("stats", total_posts=1)
 
 
-def test_increments_from_many_threads_are_all_counted(root: Path) -> None:
+def test_increments_from_many_threads_are_all_counted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def total_slowly(old: float, increments: list[float]) -> float | None:
+        for _ in range(2000):  # long enough for another thread to come in between
+            pass
+        return total(old, increments)
+
+    monkeypatch.setattr(worker, "total", total_slowly)
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -73,7 +80,7 @@ def test_increments_from_many_threads_are_all_counted(root: Path) -> None:
                 thread.join()
     finally:
         sys.setswitchinterval(interval)
-    assert json.loads(w.path.read_bytes())["stats_increments"] == {"total_posts": 400}
+    assert json.loads(w.path.read_bytes())["stats_increments"] == {"total_posts": 160}
 
 
 ALL = "`agents`, `channels`, `comments`, `follows`, `heat`, `posts`, `souls`, `stats` and `ties`"
