@@ -23,6 +23,7 @@ from merge_bot.transports.base import Span, Transport
 from merge_bot.tree import edited
 from merge_bot.validate import Rules
 
+
 @dataclass(slots=True)
 class Base:
     """One commit, read as Dream Catcher's: its settings, schemas, clock and newest manifest."""

@@ -1,4 +1,4 @@
-"""The files of one commit, read lazily from git objects: no work tree, no symlinks, no filters, no half-written files."""
+"""The files of one commit, read lazily from git objects: no work tree, no links, no filters, no half-written files."""
 
 from __future__ import annotations
 

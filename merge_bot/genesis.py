@@ -115,6 +115,4 @@ def _state_tree(existing: Files, new: dict[str, bytes], paths: Paths, object_for
         if path.startswith(paths.state + "/") and path[len(paths.state) + 1 :].partition("/")[0] not in outside
     }
     root = existing.entry(paths.state)
-    return edited(
-        root.id if root else None, inside, existing.entries, without=outside, object_format=object_format
-    )
+    return edited(root.id if root else None, inside, existing.entries, without=outside, object_format=object_format)

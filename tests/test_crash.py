@@ -17,6 +17,11 @@ from tests.crashes import die_at_every_step
 
 NOW = datetime(2026, 3, 26, tzinfo=UTC)
 EDIT = "a note that nobody committed\n"
+HISTORY = [
+    "merge frame 1: 2 deltas, 2 agents, 1 channels, 1 posts, 1 souls, 2 stats",
+    "deltas: 3 files",
+    "dreamcatcher init: frame 0, the genesis",
+]
 DELTAS = {
     "frame-1-w1.json": {
         "profile_updates": [{"agent_id": "a", "name": "A", "karma": 1}],
@@ -37,7 +42,7 @@ def begin(root: Path) -> None:
     """A repository at frame 1 with three new deltas (one broken) and an edit elsewhere, nothing committed of them."""
     Repository.create(root).close()
     with Clone.open(str(root)) as clone:
-        schemas = {name: data for name, data in example_schemas().items()}
+        schemas = example_schemas()
         clone.begin(clone.plan({"notes.txt": b"notes\n"}, schemas, NOW, 1), NOW)
     for number, (name, operations) in enumerate(DELTAS.items(), start=1):
         delta = {"frame": 1, "stream_id": f"w{number}", "utc": f"2026-03-25T00:00:0{number}Z", **operations}
@@ -87,9 +92,7 @@ def check_killed_merges(before: Path, after: Path, work: Path, stride: int) -> i
         assert kept(work) == wanted, step
         assert git(work, "status", "--porcelain") == " M notes.txt\n", step
         assert (work / "notes.txt").read_text() == EDIT, step
-        subjects = git(work, "log", "--format=%s").splitlines()
-        assert subjects == ["merge frame 1: 2 deltas, 2 agents, 1 channels, 1 posts, 1 souls, 2 stats", "deltas: 3 files",
-                            "dreamcatcher init: frame 0, the genesis"], step  # fmt: skip
+        assert git(work, "log", "--format=%s").splitlines() == HISTORY, step
         # A git process outlives its killed parent for a moment and may leave the ref that it was building on; the
         # next commit takes it away.
         refs = git(work, "for-each-ref", "--format=%(refname)").splitlines()

@@ -66,9 +66,7 @@ def _play(root: Path, kept: bool) -> int:
     _show(f"{human.rstrip()}: what a reviewer reads; the rest is archive and marked as generated")
     if kept:
         _say(f"Look around: cd {root}; dreamcatcher status")
-    _say(
-        f"{wrong} number(s) are off." if wrong else "Every number is as expected: nothing lost, nothing counted twice."
-    )
+    _say(f"{wrong} number(s) are off." if wrong else "Every number is right: nothing lost, nothing counted twice.")
     return EXIT_PROBLEM if wrong else EXIT_DONE
 
 
@@ -118,9 +116,7 @@ def _report(root: Path, result: Result) -> None:
         for problem in receipt.problems:
             _show(f"  {problem.file}:{problem.line}\n    {problem.message}\n    {problem.remedy}")
         if receipt.outcome == Outcome.FALLBACK:
-            _show(
-                f"  {receipt.source}\n    A fallback: the worker has nothing. Its slot stays open for the real delta."
-            )
+            _show(f"  {receipt.source}\n    A fallback: the worker has nothing. Its slot stays open for a real one.")
     for parked in result.frame.parked:
         waits = ", ".join(f"{one['collection']} {one['key']}" for one in parked.waits_for)
         operation = parked.operation
