@@ -171,7 +171,7 @@ def no_clock(path: str) -> str:
 
 def no_schemas(folder: str) -> str:
     return (
-        f"There is no schema in {printable(folder)}, so there is no collection to write to. Add "
+        f"There is no schema in the folder {printable(folder)}, so there is no collection to write to. Add "
         "<collection>.schema.json there (`dreamcatcher init` brings examples)."
     )
 

@@ -112,7 +112,7 @@ The file was damaged by something other than the merge. Restore it from the last
         (
             lambda root: [path.unlink() for path in (root / "schemas").iterdir()],
             SchemaError,
-            "There is no schema in {root}/schemas, so there is no collection to write to. Add "
+            "There is no schema in the folder {root}/schemas, so there is no collection to write to. Add "
             "<collection>.schema.json there (`dreamcatcher init` brings examples).",
         ),
         (
