@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -72,10 +74,24 @@ def run_until_settled(
     Raises Contended when the branch kept moving; nothing is lost then, and running again is safe.
     """
     for _ in range(ATTEMPTS):
-        result = run_frame(repository, tip(), transport, publisher, now, progress)
+        with _garbage_uncollected():
+            result = run_frame(repository, tip(), transport, publisher, now, progress)
         if result.published.operation != "contended":
             return result
     raise Contended(letters.contended("The branch", ATTEMPTS))
+
+
+@contextmanager
+def _garbage_uncollected() -> Iterator[None]:
+    """A frame makes objects by the million, nearly all live to its end, and none in cycles: looking for garbage among
+    them took 1.5 s of 7 (200,000 records)."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _moment(base: Base, now: datetime) -> Moment:
