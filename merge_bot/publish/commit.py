@@ -7,6 +7,7 @@ between the two is noticed and repaired by the next command.
 from __future__ import annotations
 
 from merge_bot import letters
+from merge_bot.commit_files import CommitFiles
 from merge_bot.errors import LocalEdits
 from merge_bot.git import Identity, Repository
 from merge_bot.publish.base import Published
@@ -26,13 +27,12 @@ class CommitPublisher:
         repository = self._repository
         when = int(frame.time.timestamp())
         commit = repository.write_commit(frame.base, frame.changes, frame.message, self._author, when)
-        consumed = {
-            path: entry.id
-            for path, change in frame.changes.items()
-            if change is None and (entry := repository.entry_at(frame.base, path)) is not None
-        }
         follow = repository.work_tree is not None and repository.head_branch() == self._ref
+        consumed: dict[str, str] = {}
         if follow:
+            files = CommitFiles(repository, frame.base)
+            gone = (path for path, change in frame.changes.items() if change is None)
+            consumed = {path: entry.id for path in gone if (entry := files.entry(path)) is not None}
             in_the_way = repository.can_fast_forward(frame.base, commit, consumed)
             if in_the_way:
                 raise LocalEdits(letters.local_edits(in_the_way))
