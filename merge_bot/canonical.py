@@ -6,8 +6,11 @@ compact line for records of `.jsonl` files. Digests are SHA-256, in lowercase he
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import fields
 from decimal import Decimal
 from hashlib import sha256
+from io import BytesIO
 from sys import byteorder
 from typing import Any
 
@@ -27,9 +30,25 @@ def line(value: Any) -> bytes:
     return orjson.dumps(value, option=_LINE)
 
 
+def lines(values: Iterable[Any]) -> bytes:
+    """`values` as a `.jsonl` file.
+
+    Written one after the other: a list of 100,000 lines, each in a buffer that was cut to its size, once took 400 MB.
+    """
+    file = BytesIO()
+    for one in values:
+        file.write(line(one))
+    return file.getvalue()
+
+
 def compact(value: Any) -> bytes:
     """`value` as compact sorted JSON without a newline: what content is compared and hashed by."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def fields_of(one: Any) -> dict[str, Any]:
+    """A dataclass's fields by name. Unlike `dataclasses.asdict` it copies nothing, which matters for large ones."""
+    return {field.name: getattr(one, field.name) for field in fields(one)}
 
 
 def digest(data: bytes) -> str:

@@ -6,11 +6,11 @@ Its size grows with the frame, not with the state. It is written once, into the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from merge_bot import letters
-from merge_bot.canonical import digest, document
+from merge_bot.canonical import digest, document, fields_of
 from merge_bot.errors import UnreadableState
 from merge_bot.paths import Paths
 from merge_bot.state import Files, read_json
@@ -45,7 +45,7 @@ class Manifest:
     rules: int = RULES_VERSION
 
     def as_bytes(self) -> bytes:
-        return document(asdict(self))
+        return document(fields_of(self))
 
     @property
     def digest(self) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
 from merge_bot import letters
-from merge_bot.canonical import line
+from merge_bot.canonical import fields_of, line
 from merge_bot.collection import APPEND, SUM, Collections
 from merge_bot.delta import Delta, Operation, Origin
 from merge_bot.findings import OperationReceipt, Outcome, Reason, Receipt, Recover
@@ -91,10 +90,13 @@ def _note_doubtful_counters(receipt: Receipt, delta: Delta, collections: Collect
 
 def receipt_json(receipt: Receipt) -> dict[str, Any]:
     """A receipt as it stands in `receipts.jsonl`: empty parts left out."""
-    value = asdict(receipt)
-    for one in value["operations"]:
-        if not one["detail"]:
-            del one["detail"]
+    value = fields_of(receipt)
+    value["operations"] = [_filled(fields_of(one)) for one in receipt.operations]
+    value["problems"] = [fields_of(one) for one in receipt.problems]
+    return _filled(value)
+
+
+def _filled(value: dict[str, Any]) -> dict[str, Any]:
     return {name: one for name, one in value.items() if one not in (None, [], (), {})}
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from merge_bot import letters
 from merge_bot.admit import Admission, Moment, ledger_frame
-from merge_bot.canonical import document
+from merge_bot.canonical import digest, document
 from merge_bot.collect import Collected
 from merge_bot.conflicts import Conflict
 from merge_bot.delta import Candidate, file_name, format_utc
@@ -73,8 +73,9 @@ def snapshot(
     records = {change.path: change.after for change in merged.changes}
     for path, data, lines in ledger.changes():
         state[path], records[path] = data, lines
-    if workers.as_bytes() != base.files.read(paths.workers):
-        state[paths.workers], records[paths.workers] = workers.as_bytes(), len(workers.known)
+    known = workers.as_bytes()
+    if known != base.files.read(paths.workers):
+        state[paths.workers], records[paths.workers] = known, len(workers.known)
     state[paths.receipts(number)] = receipts_bytes(receipts)
     counts = dict(base.manifest.counts)
     for name in base.collections:
@@ -94,16 +95,17 @@ def snapshot(
         adopted=adopted,
         previous=base.meta.manifest,
     )
-    meta = Meta(number + 1, manifest.time, manifest.digest)
+    proof = manifest.as_bytes()
+    meta = Meta(number + 1, manifest.time, digest(proof))
     held = [delta.candidate for delta in admission.held]
     changes: Changes = state | archived | dict(collected.transport.settle(consumed, held))
-    changes[paths.manifest(number)] = manifest.as_bytes()
+    changes[paths.manifest(number)] = proof
     changes[paths.meta] = document(meta.as_json())
     frame = Frame(
         number, base.commit, now, changes, manifest, "", receipts, merged.applied,
         list(merged.conflicts.opened.values()), merged.parked, held,
     )  # fmt: skip
-    frame.message = letters.commit_message(number, frame.merged_deltas, merged.applied, len(consumed), manifest.digest)
+    frame.message = letters.commit_message(number, frame.merged_deltas, merged.applied, len(consumed), meta.manifest)
     return frame
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from merge_bot import letters
-from merge_bot.canonical import compact
+from merge_bot.canonical import compact, fields_of
 from merge_bot.errors import UnreadableState
 from merge_bot.findings import Outcome, Receipt
 from merge_bot.paths import Paths
@@ -63,5 +63,5 @@ class Workers:
 
     def as_bytes(self) -> bytes:
         """A JSON object with one worker a line, so that a change to one is a change of one line."""
-        rows = [b"  " + compact(name) + b": " + compact(asdict(one)) for name, one in sorted(self.known.items())]
+        rows = [b"  " + compact(name) + b": " + compact(fields_of(one)) for name, one in sorted(self.known.items())]
         return b"{\n" + b",\n".join(rows) + b"\n}\n" if rows else b"{}\n"
