@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from merge_bot import letters
-from merge_bot.canonical import document, line
+from merge_bot.canonical import document, lines
 from merge_bot.collection import OBSERVE, UNION
 from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import Change, Opening
@@ -77,7 +77,7 @@ class EntitiesStore:
             old, before = self._bytes.get(path, b""), _size(self._stored.get(key, []))
             if key in self._added:
                 added = self._added[key]
-                new, after = old + b"".join(map(line, added)), before + len(added)
+                new, after = old + lines(added), before + len(added)
             else:
                 new, after = document(self._changed[key]), _size(self._changed[key])
             self._growth += after - before

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from merge_bot import letters
-from merge_bot.canonical import KEY_BYTES, key_bytes, key_hash, line
+from merge_bot.canonical import KEY_BYTES, key_bytes, key_hash, lines
 from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import Change, Opening
 from merge_bot.paths import numbered
@@ -72,7 +72,7 @@ class SegmentsStore:
         old = self._files.read(path) or b""  # of a merge of this number that was rolled back, say: never overwritten
         before = len(parse_lines(old, path))
         after = before + len(self._added)
-        yield Change(path, old + b"".join(line(one) for _, one in self._added), before, after)
+        yield Change(path, old + lines(one for _, one in self._added), before, after)
         if self._has_keys:
             known = self._key_files()[name].tobytes() if old else b""
             yield Change(self._keys(name), known + b"".join(key_bytes(key) for key, _ in self._added), before, after)
