@@ -8,7 +8,7 @@ the laws before anything is written.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -81,6 +81,15 @@ def _name(operation: Operation) -> tuple[str, int]:
     return (operation.origin.digest, operation.index)
 
 
+def _named(operations: Iterable[Operation], field_name: str) -> Iterator[tuple[Operation, Any]]:
+    for operation in operations:
+        value = operation.record.get(field_name)
+        if isinstance(value, list):
+            yield from ((operation, one) for one in value if one is not None)
+        elif value is not None:
+            yield operation, value
+
+
 class _Sieve:
     """Removes until nothing more must go; each removal may take away what another operation refers to."""
 
@@ -116,20 +125,29 @@ class _Sieve:
                 self._examine(entity)
 
     def _find_references(self) -> None:
-        """Every reference of the frame whose target is not in the state yet."""
-        wanted: dict[str, dict[str, list[tuple[Operation, Any]]]] = {}
+        """Every reference of the frame whose target is not in the state yet.
+
+        Many refer to the same few, and most to what is there: each value is looked up once, then the few are found.
+        """
+        wanted: dict[str, set[Any]] = {}
+        for target, references in self._references():
+            wanted.setdefault(target, set()).update(value for _, value in references)
+        missing: dict[str, dict[Any, str]] = {}
+        for target, values in wanted.items():
+            keys = {value: self._collections[target].key_for(value) for value in values}
+            present = self._grounds[target].store.present(keys.values())
+            missing[target] = {value: key for value, key in keys.items() if key not in present}
+        for target, references in self._references():
+            absent = missing[target]
+            for operation, value in references if absent else ():
+                if value in absent:
+                    self._waiting.setdefault((target, absent[value]), []).append((operation, value))
+
+    def _references(self) -> Iterator[tuple[str, Iterator[tuple[Operation, Any]]]]:
+        """For each field that refers: to which collection, and each operation with a value that it names there."""
         for name, operations in self._pending.items():
-            for field_name, target_name in self._collections[name].references.items():
-                target = self._collections[target_name]
-                found = wanted.setdefault(target_name, {})
-                for operation in operations:
-                    value = operation.record.get(field_name)
-                    for one in value if isinstance(value, list) else (value,):
-                        if one is not None:
-                            found.setdefault(target.key_for(one), []).append((operation, one))
-        for target_name, found in wanted.items():
-            for key in found.keys() - self._grounds[target_name].store.present(found.keys()):
-                self._waiting[target_name, key] = found[key]
+            for field_name, target in self._collections[name].references.items():
+                yield target, _named(operations, field_name)
 
     def _find_providers(self) -> None:
         """Which operations of the frame create what others wait for."""
