@@ -15,7 +15,7 @@ from merge_bot.errors import RepositoryError, SchemaError
 from merge_bot.layouts.base import WHOLE, Opening
 from merge_bot.layouts.file import FileStore
 from merge_bot.manifest import GENESIS, Manifest
-from merge_bot.paths import GENERATED_MARKS, Paths
+from merge_bot.paths import GENERATED_MARKS, INBOX_IGNORE, Paths
 from merge_bot.settings import SETTINGS_PATH
 from merge_bot.state import Files, Meta, Overlay, parse_json, parse_lines
 from merge_bot.tree import FILE, Entry, edited, object_id
@@ -58,9 +58,9 @@ def genesis(
     collections, problems = schemas.load(found, state=settings.state)
     if problems:
         raise SchemaError(letters.problems_in("The schemas cannot be used", problems))
-    for path, marks in ((paths.attributes, GENERATED_MARKS.encode()), (f"{paths.inbox}/.gitkeep", b"")):
+    for path, text in ((paths.attributes, GENERATED_MARKS), (paths.inbox_ignore, INBOX_IGNORE)):
         if existing.read(path) is None:
-            new[path] = marks
+            new[path] = text.encode()
     settings_data = overlay.read(SETTINGS_PATH)
     manifest = Manifest(
         frame=first_frame - 1,

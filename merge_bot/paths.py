@@ -11,6 +11,11 @@ _control/**/*.keys binary linguist-generated
 frames/** linguist-generated
 """
 
+INBOX_IGNORE = """\
+# Deltas that are being written right now. They get their name when they are whole.
+.*.tmp
+"""
+
 
 def numbered(frame: int) -> str:
     """A frame's place in folders of a thousand: 405 is 000/000405."""
@@ -34,6 +39,11 @@ class Paths:
     @property
     def inbox(self) -> str:
         return f"{self.state}/stream_deltas"
+
+    @property
+    def inbox_ignore(self) -> str:
+        """Keeps the empty inbox in git, and half-written files out of it."""
+        return f"{self.inbox}/.gitignore"
 
     @property
     def frames(self) -> str:

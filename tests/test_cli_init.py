@@ -18,7 +18,7 @@ EVERYTHING = [
     "state/.gitattributes",
     "state/_meta.json",
     "state/frames/000/000000/manifest.json",
-    "state/stream_deltas/.gitkeep",
+    "state/stream_deltas/.gitignore",
 ]
 NOTES = json.dumps(
     {
@@ -43,7 +43,7 @@ TABLE = """\
   state/.gitattributes                   keeps line ends, marks generated files
   state/_meta.json                       the clock: which frame is open
   state/frames/000/000404/manifest.json  the genesis: what the first frame builds on
-  state/stream_deltas/.gitkeep           keeps the inbox, where deltas wait
+  state/stream_deltas/.gitignore         keeps the inbox, where deltas wait
 """
 NEXT = """\
 
@@ -103,7 +103,7 @@ def test_what_is_there_is_kept_and_what_nobody_committed_is_taken_in(repo: Repo)
         "  state/.gitattributes                   keeps line ends, marks generated files\n"
         "  state/_meta.json                       the clock: which frame is open\n"
         "  state/frames/000/000000/manifest.json  the genesis: what the first frame builds on\n"
-        "  state/stream_deltas/.gitkeep           keeps the inbox, where deltas wait\n\n"
+        "  state/stream_deltas/.gitignore         keeps the inbox, where deltas wait\n\n"
         "Yours, taken in as they are\n"
         "  file                       what it is\n"
         "  schemas/notes.schema.json  collection notes, append\n\n"

@@ -40,9 +40,9 @@ def agent(number: int) -> str:
 
 def found_world(root: Path) -> None:
     """Frame 404: who lives here, and where they talk."""
-    from merge_bot.worker import Worker
+    from merge_bot import Worker
 
-    with Worker("founder", root=root) as worker:
+    with Worker("founder", root=root, run="") as worker:
         for name in CHANNELS:
             worker.set("channels", name, name=name.title())
         for number, name in enumerate(AGENTS):
@@ -51,10 +51,10 @@ def found_world(root: Path) -> None:
 
 def stream(root: Path, number: int) -> None:
     """One of the five: 5 posts, 11 comments, 25 observations, 5 follows, and the counters that go with them."""
-    from merge_bot.worker import Worker
+    from merge_bot import Worker
 
     first_post = 6201 + (number - 1) * POSTS_EACH
-    with Worker(f"stream-{number}", root=root) as worker:
+    with Worker(f"stream-{number}", root=root, run="") as worker:
         for at in range(POSTS_EACH):
             author = agent((number - 1) * POSTS_EACH + at)
             title = f"What {author.removeprefix('agent-').title()} learnt in frame {FRAME}"
@@ -74,17 +74,17 @@ def stream(root: Path, number: int) -> None:
 
 def rival(root: Path, name: str, bio: str) -> None:
     """One of two that disagree about the same field of the same agent."""
-    from merge_bot.worker import Worker
+    from merge_bot import Worker
 
-    with Worker(name, root=root) as worker:
+    with Worker(name, root=root, run="") as worker:
         worker.set("agents", "agent-aria", bio=bio)
 
 
 def crash(root: Path) -> None:
     """Has collected work when it dies: what it leaves is a fallback, never half a delta."""
-    from merge_bot.worker import Worker
+    from merge_bot import Worker
 
-    with Worker("sleeper", root=root) as worker:
+    with Worker("sleeper", root=root, run="") as worker:
         worker.add("posts", number=7777, title="Never finished", channel="stories", author="agent-luna")
         raise RuntimeError("the model did not answer")
 
@@ -98,9 +98,9 @@ def truncate(root: Path) -> None:
 
 def stray(root: Path) -> None:
     """Comments on a post that nobody has written."""
-    from merge_bot.worker import Worker
+    from merge_bot import Worker
 
-    with Worker("stray", root=root) as worker:
+    with Worker("stray", root=root, run="") as worker:
         worker.add("comments", post_number=NO_SUCH_POST, author="agent-kai", body="First!")
 
 

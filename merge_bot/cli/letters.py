@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from merge_bot.messages import meant
 from merge_bot.page import MANY
-from merge_bot.wording import counted, listed, printable
+from merge_bot.wording import counted, listed, printable, quoted
 
 
 def not_checked_out(branch: str) -> str:
@@ -53,7 +54,7 @@ KINDS = {
     ".github/dreamcatcher.yml": "settings: each one explained, none set",
     ".github/workflows/dreamcatcher.yml": "workflow: merges when deltas are pushed",
     ".gitattributes": "keeps line ends, marks generated files",
-    ".gitkeep": "keeps the inbox, where deltas wait",
+    ".gitignore": "keeps the inbox, where deltas wait",
     "_meta.json": "the clock: which frame is open",
     "manifest.json": "the genesis: what the first frame builds on",
 }
@@ -117,3 +118,26 @@ def age(seconds: int) -> str:
         if seconds >= 2 * size:
             return counted(seconds // size, unit)
     return counted(max(seconds, 0), "second")
+
+
+# --- schema
+
+EXAMPLE_SCHEMAS = (
+    "These are the schemas of the example world: there are none here yet (`dreamcatcher init` brings them)."
+)
+
+LAWS = {
+    "append": "records are added, one under each key; the first stays, another content under its key is a conflict",
+    "observe": "every record is kept, in order",
+    "sum": "increments are added to the totals",
+    "union": "members are added, each of them once",
+    "last-writer-wins": "each field holds what was written latest; two writers in one frame are a conflict",
+}
+
+
+def schemas_of(root: str, folder: str) -> str:
+    return f"These are the schemas in {printable(root)}/{printable(folder)}."
+
+
+def no_such_collection(name: str, near: str | None, known: Sequence[str]) -> str:
+    return f"There is no collection {quoted(name)}{meant(near)} There are {listed(known)}."
