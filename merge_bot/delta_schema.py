@@ -119,6 +119,34 @@ def example(collection: Collection) -> Any:
     return {name: _stand_in(properties.get(name, {})) for name in schema.get("required", [])}
 
 
+def example_operations(collections: Collections) -> dict[str, Any]:
+    """Operations by delta key that could be merged together into an empty state: what they refer to is among them."""
+    records = {name: [_record(one, 0)] for name, one in collections.items() if one.strategy != SUM}
+    for name, made in list(records.items()):
+        for field, target in collections[name].references.items():
+            key = collections[target].key[0].name
+            if field in made[0] and "examples" not in properties_of(collections[name].schema)[field]:
+                first = records[target][0][key]
+                made[0][field] = [first] if isinstance(made[0][field], list) else first
+            for value in _listed(made[0].get(field)):
+                if all(one[key] != value for one in records[target]):
+                    records[target].append(_record(collections[target], len(records[target])) | {key: value})
+    operations: dict[str, Any] = {collections[name].delta_keys[0]: made for name, made in records.items()}
+    return operations | {one.delta_keys[0]: example(one) for one in collections.values() if one.strategy == SUM}
+
+
+def _record(collection: Collection, number: int) -> dict[str, Any]:
+    """A record with all that the finished one needs; `number` says which of the examples it takes."""
+    properties = properties_of(operand(collection))
+    key = [part.name for part in collection.else_key or collection.key]
+    needed = dict.fromkeys([*key, *collection.schema.get("required", [])])
+    return {name: _stand_in(properties.get(name, {}), number) for name in needed}
+
+
+def _listed(value: Any) -> list[Any]:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
 def _operations(collection: Collection) -> dict[str, Any]:
     reference = {"$ref": f"#/$defs/{collection.name}"}
     if collection.strategy == SUM:
@@ -146,10 +174,10 @@ def _increments(schema: Mapping[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def _stand_in(schema: Mapping[str, Any]) -> Any:
+def _stand_in(schema: Mapping[str, Any], number: int = 0) -> Any:
     for given in (schema.get("enum"), schema.get("examples")):
         if given:
-            return given[0]
+            return given[min(number, len(given) - 1)]
     kind = schema.get("type")
     kind = kind[0] if isinstance(kind, list) and kind else kind
     return {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}, "null": None}.get(str(kind), "…")

@@ -10,9 +10,10 @@ import jsonschema
 import pytest
 
 from merge_bot.collection import Collection
-from merge_bot.delta_schema import compose, entity_schema, example, operand
+from merge_bot.delta_schema import compose, entity_schema, example, example_operations, operand
 from merge_bot.json_schema import DIALECT, Schema
 from merge_bot.schemas import load
+from tests.world import World, written
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 WORLD, _ = load({one.name: one.read_bytes() for one in SCHEMAS.glob("*.schema.json")})
@@ -200,12 +201,48 @@ def test_increments_are_numbers_of_their_counters_type_and_nothing_more(
 def test_examples_fit() -> None:
     told = {name: example(one) for name, one in WORLD.items()}
     assert told == {
-        "agents": {"agent_id": "…"},
+        "agents": {"agent_id": "agent-aria"},
         "channels": {"slug": "philosophy"},
-        "comments": {"post_number": 1, "author": "…", "body": "…"},
-        "follows": {"agent_id": "…", "follows": "…"},
-        "posts": {"number": 1, "title": "…", "channel": "…", "author": "…"},
-        "souls": {"agent_id": "…", "observation": "…"},
+        "comments": {"post_number": 6201, "author": "agent-kai", "body": "A promise, to begin with."},
+        "follows": {"agent_id": "agent-aria", "follows": "agent-kai"},
+        "posts": {
+            "number": 6201,
+            "title": "On debt",
+            "channel": "philosophy",
+            "author": "agent-aria",
+        },
+        "souls": {"agent_id": "agent-aria", "observation": "Argues well, and listens."},
         "stats": {"total_agents": 1},
     }
     assert [name for name, one in told.items() if not Schema(operand(WORLD[name])).is_valid(one)] == []
+
+
+def test_example_operations_merge_as_they_are() -> None:
+
+    notes = {
+        "notes": {
+            "type": "object",
+            "properties": {
+                "id": {"type": "integer"},
+                "of": {"type": "string"},
+                "with": {"type": "array", "items": {"type": "string"}},
+            },
+            "required": ["id", "of", "with"],
+            "x-merge": {
+                "strategy": "append",
+                "delta": ["notes"],
+                "key": ["id"],
+                "references": {"of": "agents", "with": "agents"},
+            },
+        }
+    }
+    world = World.of({name: dict(one.schema) for name, one in WORLD.items()} | notes)
+    operations = example_operations(world.collections)
+    assert sorted(operations) == sorted(one.delta_keys[0] for one in world.collections.values())
+    ran = world.run(written("w1", 1, **operations))
+    assert (ran.outcomes, ran.merged.parked, ran.merged.losses) == (
+        {"state/stream_deltas/frame-5-w1.json": "applied"},
+        [],
+        [],
+    )
+    assert operations["notes"] == [{"id": 1, "of": "agent-aria", "with": ["agent-aria"]}]

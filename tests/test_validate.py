@@ -285,7 +285,7 @@ LETTERS: list[tuple[str, Any, str]] = [
         """
         line 5 at /soul_updates
           soul_updates: expected an array of records, found an object.
-          Write "soul_updates": [{"agent_id": "…", "observation": "…"}].
+          Write "soul_updates": [{"agent_id": "agent-aria", "observation": "Argues well, and listens."}].
         """,
     ),
     (
@@ -303,7 +303,7 @@ LETTERS: list[tuple[str, Any, str]] = [
         """
         line 6 at /posts_created/0
           posts_created[0]: expected an object, found the integer 6495.
-          Write a record such as {"number": 1, "title": "…", "channel": "…", "author": "…"}.
+          Write a record such as {"number": 6201, "title": "On debt", "channel": "philosophy", "author": "agent-aria"}.
         """,
     ),
     (
@@ -312,7 +312,7 @@ LETTERS: list[tuple[str, Any, str]] = [
         """
         line 6 at /comments_added/0
           comments_added[0]: expected an object, found the string "DC_a" (2 more like this).
-          Write a record such as {"post_number": 1, "author": "…", "body": "…"}.
+          Write a record such as {"post_number": 6201, "author": "agent-kai", "body": "A promise, to begin with."}.
         """,
     ),
     (
@@ -733,10 +733,10 @@ def test_letters_to_the_authors_of_real_deltas() -> None:
         """
         line 19 at /posts_created/0
           posts_created[0]: expected an object, found the integer 6714.
-          Write a record such as {"number": 1, "title": "…", "channel": "…", "author": "…"}.
+          Write a record such as {"number": 6201, "title": "On debt", "channel": "philosophy", "author": "agent-aria"}.
         line 21 at /comments_added/0
           comments_added[0]: expected an object, found the string "DC_kwDORPJAUs4A97Sp" (14 more like this).
-          Write a record such as {"post_number": 1, "author": "…", "body": "…"}.
+          Write a record such as {"post_number": 6201, "author": "agent-kai", "body": "A promise, to begin with."}.
         line 37 at /reactions_added
           reactions_added: unknown key.
           KEYS
