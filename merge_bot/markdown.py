@@ -34,7 +34,7 @@ def escaped(text: str) -> str:
 def _blocks(page: Page) -> Iterator[str]:
     yield f"### {escaped(page.headline)}"
     for section in page.sections:
-        yield f"\n#### {escaped(section.title)}\n"
+        yield f"\n#### {escaped(section.title)}\n" if section.title else ""
         items = [one for one in section.body if not isinstance(one, Table)]
         yield from (_table(one) for one in section.body if isinstance(one, Table))
         if items:

@@ -40,7 +40,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A title and what stands below it."""
+    """A title, which may be empty, and what stands below it."""
 
     title: str
     body: Sequence[Item | Table] = ()
@@ -80,7 +80,8 @@ def plain(page: Page) -> Iterator[str]:
     yield page.headline
     for section in page.sections:
         yield ""
-        yield section.title
+        if section.title:
+            yield section.title
         yield from (f"  {line}" for line in body_lines(section.body))
     if page.closing:
         yield ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from merge_bot.cli import letters
 from merge_bot.clone import Clone
+from merge_bot.collect import read_settings
 from merge_bot.errors import RepositoryError
 from merge_bot.git.scan import CHANGING
+from merge_bot.settings import Settings
+from merge_bot.state import MemoryFiles
 
 
 def branch_of(clone: Clone) -> str:
@@ -47,3 +50,27 @@ def uncommitted_rules(clone: Clone) -> list[str]:
             if path == clone.settings_path or (path.startswith(f"{folder}/") and path.endswith(".schema.json"))
         ]
     return sorted(set(found))
+
+
+def local_rules(clone: Clone) -> tuple[Settings, dict[str, bytes]]:
+    """Settings and schemas (path → bytes) as they are in the work tree, or where there is none, committed.
+
+    Raises SettingsError.
+    """
+    folder = clone.settings_path.rpartition("/")[0]
+    settings = read_settings(_local(clone, [clone.settings_path], folder), clone.settings_path)
+    names = clone.files.folder(settings.schemas)
+    committed = [f"{settings.schemas}/{name}" for name in names if name.endswith(".schema.json")]
+    files = _local(clone, committed, settings.schemas)
+    return settings, {path: data for path, data in sorted(files.files.items()) if path.endswith(".schema.json")}
+
+
+def _local(clone: Clone, committed: Iterable[str], folder: str) -> MemoryFiles:
+    """The committed files at these paths, and over them what the work tree has in the folder."""
+    files = MemoryFiles(clone.files.read_many(committed))
+    if clone.follows or clone.tip is None:
+        local = clone.repository.untracked_and_changed(clone.tip, folder)
+        files.files |= {path: data for path, one in local.changed.items() if (data := one.read()) is not None}
+        for path in local.deleted:
+            files.files.pop(path, None)
+    return files

@@ -122,9 +122,7 @@ def age(seconds: int) -> str:
 
 # --- schema
 
-EXAMPLE_SCHEMAS = (
-    "These are the schemas of the example world: there are none here yet (`dreamcatcher init` brings them)."
-)
+EXAMPLE_SCHEMAS = "There are no schemas here yet; these are the example world's, which `dreamcatcher init` brings."
 
 LAWS = {
     "append": "records are added, one under each key; the first stays, another content under its key is a conflict",

@@ -20,7 +20,8 @@ def render(page: Page) -> None:
     console.print(Text(page.headline, _STYLES[page.tone]))
     for section in page.sections:
         console.print()
-        console.print(Text(section.title, _STYLES[section.tone]))
+        if section.title:
+            console.print(Text(section.title, _STYLES[section.tone]))
         for one in section.body:
             if isinstance(one, Table):
                 console.print(Padding(_grid(one), (0, 0, 0, 2), expand=False))
