@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -66,22 +67,26 @@ class Collection:
         A record of an append collection: `[0,…]` by `key`, `[1,…]` by `else_key`. Elsewhere a single string or
         integer field is its own text, several are a JSON array.
         """
-        for space, fields in enumerate((self.key, self.else_key)):
-            if not fields:
-                continue
-            values: list[Any] = []
-            for part in fields:
-                value = record.get(part.name)
-                if value is None:
-                    break
-                values.append(sha256(compact(value)).hexdigest() if part.hashed else value)
-            else:
+        for space, names, hashed in self._spaces:
+            values = [record.get(name) for name in names]
+            if None not in values:
+                for at in hashed:
+                    values[at] = sha256(compact(values[at])).hexdigest()
                 return self._key_text(space, values)
         return None
 
     def key_for(self, value: Any) -> str:
         """The key text of the record that a reference with this value means (single-field keys only)."""
         return self._key_text(0, [value])
+
+    @cached_property
+    def _spaces(self) -> list[tuple[int, list[str], list[int]]]:
+        """Each key space that there is: its number, its fields, and which of them are hashed."""
+        return [
+            (space, [part.name for part in fields], [at for at, part in enumerate(fields) if part.hashed])
+            for space, fields in enumerate((self.key, self.else_key))
+            if fields
+        ]
 
     def _key_text(self, space: int, values: list[Any]) -> str:
         if self.strategy == APPEND:
