@@ -26,20 +26,25 @@ from tests.benchmarks.measure import Runs, run
 from tests.benchmarks.report import Case, Measured
 from tests.benchmarks.repositories import BRANCH, Repositories
 
-OURS, FILES, PLAIN = "ours", "ours, files", "plain"
-MODULES = {OURS: "tests.benchmarks.ours", FILES: "tests.benchmarks.ours", PLAIN: "tests.benchmarks.plain"}
+OURS, FILES, PLAIN, ONE_LINE = "ours", "ours, files", "plain", "plain, one line"
+PROGRAMS = {
+    OURS: ["tests.benchmarks.ours"],
+    FILES: ["tests.benchmarks.ours"],
+    PLAIN: ["tests.benchmarks.plain"],
+    ONE_LINE: ["tests.benchmarks.plain", "--one-line"],
+}
 L = Shape(1000, 200, 1000)
 CASES = {
-    "S": [Case("S", Shape(10, 20, 1), way, 1) for way in (OURS, FILES, PLAIN)],
-    "M": [Case("M", Shape(100, 60, 100), way, 100) for way in (OURS, FILES, PLAIN)],
-    "L": [Case("L", L, way, 1000) for way in (OURS, FILES, PLAIN)],
+    "S": [Case("S", Shape(10, 20, 1), way, 1) for way in PROGRAMS],
+    "M": [Case("M", Shape(100, 60, 100), way, 100) for way in PROGRAMS],
+    "L": [Case("L", L, way, 1000) for way in PROGRAMS],
     "growth": [
         Case("L", L, OURS, 1000),
         Case("L/10", Shape(100, 200, 1000), OURS, 1000),
         Case("small onto 10k", Shape(10, 20, 10), OURS, 10),
         Case("small onto 1M", Shape(10, 20, 1000), OURS, 10),
     ],
-    "small": [Case("half M", Shape(50, 60, 10), way, 10) for way in (OURS, FILES, PLAIN)],
+    "small": [Case("half M", Shape(50, 60, 10), way, 10) for way in PROGRAMS],
 }
 RESULTS = Path(__file__).parent / "results"
 
@@ -84,15 +89,17 @@ def _measure(case: Case, options: argparse.Namespace, scratch: Path, console: Co
     """Run a case several times; the first run's result is read back."""
     repositories = Repositories(options.cache)
     with console.status(f"{case.name}, {case.way}: making its repository"):
-        make = repositories.plain if case.way == PLAIN else repositories.ours
-        source = make(case.shape, case.known)
+        if case.way in (PLAIN, ONE_LINE):
+            source = repositories.plain(case.shape, case.known, indented=case.way == PLAIN)
+        else:
+            source = repositories.ours(case.shape, case.known)
     measured = Measured(case, Runs())
     for number in range(options.runs):
         with console.status(f"{case.name}, {case.way}: run {number + 1} of {options.runs}"):
-            one, folder = run(MODULES[case.way], source, scratch, work_tree=case.way != OURS)
+            one, folder = run(PROGRAMS[case.way], source, scratch, work_tree=case.way != OURS)
             measured.runs.runs.append(one)
             if number == 0:
-                read = contents.of_plain if case.way == PLAIN else contents.of_ours
+                read = contents.of_plain if case.way in (PLAIN, ONE_LINE) else contents.of_ours
                 measured.contents = read(folder, BRANCH)
             shutil.rmtree(folder)
     console.print(f"{case.name}, {case.way}: {measured.runs.seconds:.3f} s", highlight=False)

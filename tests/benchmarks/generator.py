@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple
 
-VERSION = 1
 MIX = {"comments_added": 55, "posts_created": 25, "soul_updates": 13, "profile_updates": 4, "follows_added": 3}
 """Of a hundred records. The counters come on top, four increments a delta."""
 
@@ -48,20 +47,17 @@ class _Known(NamedTuple):
 
 
 def frames_of_state(thousands: int) -> int:
-    """How many frames a state of so many thousand records was merged in."""
-    return -(-(thousands + 1) // STATE_DELTAS_A_FRAME)
+    """How many frames a state of so many thousand records was merged in: the founder's, then one every ten thousand."""
+    return 1 - (-thousands // STATE_DELTAS_A_FRAME)
 
 
 def state_deltas(thousands: int) -> Iterator[tuple[int, list[Delta]]]:
     """Each frame's number and deltas, that make up a state of so many thousand records (and the first few)."""
-    deltas = [_file(*_first_delta(), frame=1)]
-    for number in range(thousands):
-        frame, place = divmod(number + 1, STATE_DELTAS_A_FRAME)
-        if place == 0:
-            yield frame, deltas
-            deltas = []
-        deltas.append(_file(*_state_delta(number), frame=frame + 1))
-    yield frames_of_state(thousands), deltas
+    yield 1, [_file(*_first_delta(), frame=1)]
+    for frame in range(2, frames_of_state(thousands) + 1):
+        first = (frame - 2) * STATE_DELTAS_A_FRAME
+        numbers = range(first, min(first + STATE_DELTAS_A_FRAME, thousands))
+        yield frame, [_file(*_state_delta(number), frame=frame) for number in numbers]
 
 
 def frame_deltas(shape: Shape, frame: int, known_thousands: int | None = None) -> Iterator[Delta]:
@@ -96,6 +92,7 @@ def _state_delta(number: int) -> tuple[str, datetime, dict[str, Any]]:
     posts = counts["posts_created"] * number
     known = _Known(max(0, agents - FIRST_AGENTS), agents + AGENTS_A_DELTA, posts)
     delta = _records(random, counts, known, range(posts + 1, posts + 1 + counts["posts_created"]), f"s{number}")
+    _own(random, delta, number % STATE_DELTAS_A_FRAME, STATE_DELTAS_A_FRAME, known)
     newcomers = range(agents, agents + AGENTS_A_DELTA)
     delta["profile_updates"] = [_new_agent(random, one) for one in newcomers] + delta["profile_updates"][
         len(newcomers) :
@@ -111,10 +108,7 @@ def _frame_delta(
     first = 1_000_000_000 + number * counts["posts_created"]
     elsewhere = range(1_000_000_000, 1_000_000_000 + shape.deltas * counts["posts_created"])
     delta = _records(random, counts, known, range(first, first + counts["posts_created"]), f"f{number}", elsewhere)
-    for record in delta["profile_updates"]:
-        if random.random() < 0.95:  # a worker has its own agents; the others are what conflicts come from
-            mine = random.randrange(number % known.agents, known.agents, shape.deltas)
-            record["agent_id"] = _agent(mine)
+    _own(random, delta, number, shape.deltas, known)
     if random.random() < 0.2:
         newcomer = _new_agent(random, 1_000_000 + number)
         delta["profile_updates"][-1:] = [newcomer]
@@ -128,6 +122,15 @@ def _frame_delta(
             delta["comments_added"][place] = comment | {"post_number": 2_000_000_000 + number}
     moment = FRAME_BEGIN + timedelta(milliseconds=number * 7919 % shape.deltas, microseconds=random.randrange(1000))
     return f"worker-{number:04}", moment, delta
+
+
+def _own(random: Random, delta: dict[str, Any], worker: int, workers: int, known: _Known) -> None:
+    """A worker updates the profiles of its own agents; one update in twenty is another's, and may conflict."""
+    width = known.agents - known.agents_from
+    for record in delta["profile_updates"]:
+        if random.random() < 0.95:
+            mine = random.randrange(known.agents_from + worker % width, known.agents, workers)
+            record["agent_id"] = _agent(mine)
 
 
 def _records(

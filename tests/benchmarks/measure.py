@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import resource
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -22,13 +24,15 @@ INTERVAL = 0.01
 
 @dataclass(slots=True)
 class Run:
-    """One merge. `seconds` from the start of the process to its end; memory in bytes.
+    """One merge. `seconds` from the start of the process to its end, `processor` what it and git computed meanwhile.
 
+    Memory is in bytes.
     `process` is the peak of the merging process as the kernel kept it, `children` the largest of the git processes
     that it started, `together` the greatest sum that was seen of all of them at one time.
     """
 
     seconds: float
+    processor: float
     stages: dict[str, float]
     process: int
     children: int
@@ -47,6 +51,10 @@ class Runs:
         return median(run.seconds for run in self.runs)
 
     @property
+    def processor(self) -> float:
+        return median(run.processor for run in self.runs)
+
+    @property
     def together(self) -> float:
         return median(run.together for run in self.runs)
 
@@ -62,24 +70,37 @@ class Runs:
         return median(run.stages.get(name, 0.0) for run in self.runs)
 
 
-def run(module: str, source: Path, scratch: Path, *, work_tree: bool) -> tuple[Run, Path]:
-    """Clone `source` and merge there with `module`. Returns the clone as well; it is the caller's to remove."""
+def run(program: Sequence[str], source: Path, scratch: Path, *, work_tree: bool) -> tuple[Run, Path]:
+    """Clone `source` and merge there with `program`, a module and its options.
+
+    Returns the clone as well; it is the caller's to remove.
+    """
     folder = Path(tempfile.mkdtemp(dir=scratch))
     clone(source, folder, bare=not work_tree)
-    begin = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", module, folder], cwd=ROOT, stdout=subprocess.PIPE)
+    module, *options = program
+    command = [sys.executable, "-m", module, str(folder), *options]
+    before, begin = _processor_time(), time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     watcher = _Watcher(process.pid)
     out, _ = process.communicate()
-    seconds = time.perf_counter() - begin
+    seconds, processor = time.perf_counter() - begin, _processor_time() - before
     watcher.stop()
     if process.returncode:
         shutil.rmtree(folder)
-        raise SystemExit(f"{module} on {source.name} ended with {process.returncode}")
+        raise SystemExit(f"{shlex.join(command)} on {source.name} ended with {process.returncode}")
     said = json.loads(out)
     stages = said["stages"] | {"start": seconds - sum(said["stages"].values()) + said["stages"].pop("imports", 0.0)}
     tree = subprocess.run(["git", "-C", folder, "rev-parse", f"{BRANCH}^{{tree}}"], stdout=subprocess.PIPE, check=True)
     together = max(watcher.together, said["memory"])
-    return Run(seconds, stages, said["memory"], watcher.children, together, tree.stdout.decode().strip()), folder
+    return Run(
+        seconds, processor, stages, said["memory"], watcher.children, together, tree.stdout.decode().strip()
+    ), folder
+
+
+def _processor_time() -> float:
+    """Seconds of all cores that processes started here used, once they have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class _Watcher:

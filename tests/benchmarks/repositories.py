@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -43,17 +44,17 @@ class Repositories:
 
         return self._made(f"ours-{_name(shape, known)}", make)
 
-    def plain(self, shape: Shape, known: int) -> Path:
+    def plain(self, shape: Shape, known: int, *, indented: bool) -> Path:
         """The same state and frame in the plain layout, as a bare repository."""
+        kind = "plain" if indented else "one-line"
 
         def make(folder: Path) -> None:
-            state = self._made(
-                f"plain-state-{shape.state}", lambda new: _in_a_process(f"plain-state {shape.state} {new}")
-            )
+            work = f"{kind}-state {shape.state}"
+            state = self._made(f"{kind}-state-{shape.state}", lambda new: _in_a_process(f"{work} {new}"))
             clone(state, folder, bare=True)
             _commit(folder, "inbox", generator.frame_deltas(shape, self.open_frame(shape), known))
 
-        return self._made(f"plain-{_name(shape, known)}", make)
+        return self._made(f"{kind}-{_name(shape, known)}", make)
 
     @staticmethod
     def open_frame(shape: Shape) -> int:
@@ -101,7 +102,7 @@ def make_our_state(thousands: int, folder: Path) -> None:
         run_frame(one.repository, one.base(), transport, publisher, generator.NOW)
 
 
-def make_plain_state(thousands: int, folder: Path) -> None:
+def make_plain_state(thousands: int, folder: Path, *, indented: bool = True) -> None:
     """A bare repository whose state was merged in one go from the same deltas."""
     work = folder.with_name(f"{folder.name}.work")
     shutil.copytree(SCHEMAS, work / "schemas")
@@ -113,7 +114,7 @@ def make_plain_state(thousands: int, folder: Path) -> None:
     deltas = (json.loads(data) for _, frame in generator.state_deltas(thousands) for _, data in frame)
     state = plain.read(work)
     plain.merge(state, list(deltas))
-    plain.write(work, state)
+    plain.write(work, state, indented=indented)
     plain.git(work, "add", "--all")
     plain.git(work, "commit", "--quiet", "--message", "state")
     _run("git", "clone", "--quiet", "--bare", "--local", work, folder)
@@ -155,5 +156,10 @@ def _run(*command: str | Path, cwd: Path | None = None) -> None:
 
 
 if __name__ == "__main__":
-    makers = {"our-state": make_our_state, "plain-state": make_plain_state}
+    one_line = partial(make_plain_state, indented=False)
+    makers: dict[str, Callable[[int, Path], None]] = {
+        "our-state": make_our_state,
+        "plain-state": make_plain_state,
+        "one-line-state": one_line,
+    }
     makers[sys.argv[1]](int(sys.argv[2]), Path(sys.argv[3]))
