@@ -63,6 +63,20 @@ class Contended(DreamcatcherError):
 
 
 class DeltaRejected(DreamcatcherError):
+class NoSuchBranch(RepositoryError):
+    """The remote has no branch of this name."""
+
+
+class RemoteRefused(DreamcatcherError):
+    """The remote said no: no rights, a protected branch, a hook, an unknown repository. Trying again is no use."""
+
+
+class RemoteUnreachable(DreamcatcherError):
+    """The remote did not answer, or not as a git server does; running again is safe."""
+
+    exit_code = EXIT_TRY_AGAIN
+
+
     """What a worker wanted to write may not enter; nothing was written. The text lists every problem."""
 
     def __init__(self, text: str, problems: Iterable[Problem] = ()) -> None:

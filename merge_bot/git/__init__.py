@@ -9,6 +9,9 @@ write                     a commit by fast-import, a ref by compare-and-swap
 scan                      what lies in the work tree and nobody committed
 consumed  local  checkout the work tree follows its branch, with no edit discarded
 repository                all of it as one object
+bare                      a repository of our own, for a while
+remote  remote_letters    another repository: its refs, fetching, a push judged by what the ref says
+secrets                   what is never shown
 """
 
 from __future__ import annotations

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from merge_bot.git.secrets import masked
 from merge_bot.wording import printable
+
+__all__ = ["masked"]
 
 _LAST_LINES = 12
 _MANY = 20
-_SECRETS = (
-    (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/@\s]+@"), r"\1***@"),
-    (re.compile(r"(?i)(authorization:\s*)(?:(?:basic|bearer|token)\s+)?[^\s'\"]+"), r"\1***"),
-    (re.compile(r"\b(?:gh[a-z]_|github_pat_|glpat-)[A-Za-z0-9_-]{10,}"), "***"),
-)
-
-
-def masked(text: str) -> str:
-    """`text` without passwords in URLs, authorization headers and access tokens."""
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
-    return text
 
 
 def said(stderr: bytes) -> str:

@@ -12,7 +12,7 @@ import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import IO, NamedTuple
 
 from merge_bot.errors import GitFailed, RepositoryError
@@ -66,21 +66,33 @@ class Git:
     """The git program, pointed at one place.
 
     `directory` is where it runs; `git_dir` and `work_tree` fix the repository (before it is found, None).
-    `trusted` is a folder that git shall accept although it belongs to another user.
+    `trusted` is a folder that git shall accept although it belongs to another user; `include` is a file of git
+    settings that hold too.
     """
 
     def __init__(
-        self, directory: str, git_dir: str | None = None, work_tree: str | None = None, trusted: str | None = None
+        self,
+        directory: str,
+        git_dir: str | None = None,
+        work_tree: str | None = None,
+        trusted: str | None = None,
+        include: str | None = None,
     ) -> None:
         self.directory = directory
-        settings = dict(_SETTINGS)
+        # What is included comes first, so that it overrides nothing of ours.
+        settings = [("include.path", include)] if include is not None else []
+        settings += _SETTINGS.items()
         if trusted is not None:
-            settings["safe.directory"] = trusted
+            settings.append(("safe.directory", trusted))
         self._environment = _environment(os.environ, settings)
         if git_dir is not None:
             self._environment["GIT_DIR"] = git_dir
         if work_tree is not None:
             self._environment["GIT_WORK_TREE"] = work_tree
+
+    def tell(self, *settings: tuple[str, str]) -> None:
+        """Further settings for every command from now on. By environment: they stand in no file and no argument."""
+        self._environment = _told(self._environment, settings)
 
     def run(
         self,
@@ -207,17 +219,23 @@ def _spawn(
         raise RepositoryError(letters.no_folder(directory)) from problem
 
 
-def _environment(outer: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
+def _environment(outer: Mapping[str, str], settings: Iterable[tuple[str, str]]) -> dict[str, str]:
     """The environment of every git process. Settings go in by environment too, which keeps the log readable."""
     kept = {name: value for name, value in outer.items() if not name.startswith("GIT_") or name.startswith(_INHERITED)}
-    told = kept.get("GIT_CONFIG_COUNT", "")
-    count = int(told) if told.isdecimal() else 0
-    for at, (key, value) in enumerate(settings.items(), start=count):
-        kept[f"GIT_CONFIG_KEY_{at}"], kept[f"GIT_CONFIG_VALUE_{at}"] = key, value
-    return kept | {
-        "GIT_CONFIG_COUNT": str(count + len(settings)),
+    return _told(kept, settings) | {
         "GIT_LITERAL_PATHSPECS": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "LC_ALL": "C",
     }
+
+
+def _told(environment: Mapping[str, str], settings: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """An environment with settings added to those that it holds already."""
+    told = dict(environment)
+    count = told.get("GIT_CONFIG_COUNT", "")
+    at = int(count) if count.isdecimal() else 0
+    for key, value in settings:
+        told[f"GIT_CONFIG_KEY_{at}"], told[f"GIT_CONFIG_VALUE_{at}"] = key, value
+        at += 1
+    return told | {"GIT_CONFIG_COUNT": str(at)}

@@ -34,6 +34,7 @@ class Repository:
         self.common_dir = _common_dir(git_dir)
         self.work_tree = None if work_tree is None else Path(work_tree)
         self.object_format = object_format
+        self.remote = "origin"
         self._git = git
         self._objects = Objects(git, object_format)
         self._writer = Writer(git, self._objects, git_dir, object_format)
@@ -89,11 +90,21 @@ class Repository:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    @property
+    def git(self) -> Git:
+        """The program, pointed at this repository: for the other files of this edge."""
+        return self._git
+
     # --- refs and commits
 
     def resolve(self, ref: str) -> str | None:
         """The commit id that a ref, a name or an id stands for; None if there is no such commit."""
         return self._objects.resolve(ref)
+
+    def refs(self, prefix: str) -> dict[str, str]:
+        """Full name → id of every ref below `prefix` (which ends with a slash)."""
+        out = text(self._git.run("for-each-ref", "--format=%(objectname) %(refname)", prefix).out)
+        return {name: one for one, _, name in (line.partition(" ") for line in out.splitlines())}
 
     def head_branch(self) -> str | None:
         """The full name of the branch that is checked out (it may have no commit yet); None when detached."""
@@ -179,15 +190,15 @@ class Repository:
         return history.changed_paths(self._git, before, after, folder)
 
     def deepen_until(
-        self, commit: str | None, remote: str = "origin", *, tip: str = "HEAD", ref: str | None = None
+        self, commit: str | None, remote: str | None = None, *, tip: str = "HEAD", ref: str | None = None
     ) -> None:
         """Make the history between `commit` (None: the beginning) and `tip` whole; nothing to do in a full clone.
 
         Having the commit is not enough: a shallow clone may be cut off on a side branch that was merged since, and
-        versions there would be overlooked. `ref` is the branch to fetch, by its name on the remote; without it, what
-        the remote is configured to give. Raises RepositoryError if the remote has no more, GitFailed.
+        versions there would be overlooked. `remote` is by default `self.remote`. `ref` is the branch to fetch, by its
+        name there; without it, what is configured. Raises RepositoryError if the remote has no more, GitFailed.
         """
-        self._shallow.deepen(self.has_commit, commit, remote, tip, ref)
+        self._shallow.deepen(self.has_commit, commit, remote or self.remote, tip, ref)
 
     # --- writing
 

@@ -1,0 +1,47 @@
+"""A bare repository of our own for a while, so that whatever is fetched or built touches nobody's clone."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from merge_bot.git.process import Git
+from merge_bot.git.repository import Repository
+
+REMOTE = "target"
+
+
+@contextmanager
+def bare_repository(url: str, *, like: Repository | None = None, without_blobs: bool = False) -> Iterator[Repository]:
+    """An empty bare repository in a temporary folder, whose remote `target` is at `url` (without a password).
+
+    `like` is a clone whose settings hold here too: credentials, proxies, how to reach its remotes. `without_blobs`:
+    file contents may stay at the remote, and come when they are read.
+    """
+    place = tempfile.mkdtemp(prefix="dreamcatcher-")
+    object_format = like.object_format if like else "sha1"
+    include = str(like.common_dir / "config") if like else None
+    try:
+        git = Git(place)
+        template = "--template="  # no example hooks
+        git.run("init", "--quiet", "--bare", template, f"--object-format={object_format}", "--", place, writes=True)
+        with Path(place, "config").open("a", encoding="utf-8") as file:
+            file.write(f'[remote "{REMOTE}"]\n\turl = {_quoted(url)}\n')
+            if without_blobs:
+                file.write("\tpromisor = true\n\tpartialclonefilter = blob:none\n")
+        git = Git(place, place, include=include)
+        git.tell(("core.fsync", "none"))  # it is gone soon
+        with Repository(git, place, None, object_format) as repository:
+            repository.remote = REMOTE
+            yield repository
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _quoted(value: str) -> str:
+    """A value as a settings file of git holds it."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
+    return f'"{escaped}"'

@@ -1,0 +1,282 @@
+"""A remote: what its refs are, fetching, and one push under an exact lease, judged by what the remote ref says then.
+
+Neither exit codes nor error texts tell whether a push arrived: a reply may be lost, an error be about another ref. So
+after each attempt the ref is read again. Texts only explain why nothing happened.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets as random
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from merge_bot.errors import (
+    DreamcatcherError,
+    GitFailed,
+    NoSuchBranch,
+    RemoteRefused,
+    RemoteUnreachable,
+    RepositoryError,
+)
+from merge_bot.git import remote_letters as letters
+from merge_bot.git.process import Finished, text
+from merge_bot.git.repository import Repository
+from merge_bot.git.secrets import hide
+
+SEEN_REFS = "refs/dreamcatcher/seen/"
+_ANY_CODE = range(-256, 256)
+_MINUTE = "60"
+
+_NO_RIGHTS = re.compile(
+    rb"returned error: 40[13]|Authentication failed|could not read (Username|Password)|Permission to .* denied|"
+    rb"Permission denied|access to repository not granted|terminal prompts disabled|Invalid username or"
+)
+_NO_REPOSITORY = re.compile(
+    rb"returned error: 404|repository '.*' not found|Repository not found|does not appear to be a git repository|"
+    rb"not a git repository"
+)
+_NO_REF = re.compile(rb"couldn't find remote ref|no such remote ref")
+_UNREACHABLE = re.compile(
+    rb"unable to access|unable to connect|Could not (resolve|read from|connect)|Couldn't connect|Connection (refused|"
+    rb"reset|timed out|closed)|RPC failed|hung up unexpectedly|early EOF|unexpected disconnect|protocol error|"
+    rb"bad line length|returned error: [45]\d\d|expected flush|invalid server response|Operation too slow|Empty reply"
+)
+_REFUSED = re.compile(
+    rb"\[remote rejected\] \((?!.*(lock ref|update ref|incorrect old|fetch first|internal|timeout))", re.I
+)
+
+
+class Outcome(StrEnum):
+    """What a push came to: `mine` (at the tip, or behind it), `moved` (somebody else's), `unmoved`, `refused`."""
+
+    MINE = "mine"
+    MOVED = "moved"
+    UNMOVED = "unmoved"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """How a push ended. `tip` is what the remote ref says; `letter` tells why, unless it is mine."""
+
+    outcome: Outcome
+    tip: str | None
+    letter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A token for HTTPS remotes; `user` is what GitHub expects beside it. It leaves by environment alone."""
+
+    token: str = field(repr=False)
+    user: str = "x-access-token"
+
+    def settings(self, url: str) -> list[tuple[str, str]]:
+        """Git settings that send it to this URL only, in place of what others stored for that."""
+        basic = b64encode(f"{self.user}:{self.token}".encode()).decode()
+        hide(self.token, quote(self.token, safe=""), basic)
+        # An empty value drops headers set before: with two, GitHub answers 400.
+        header = f"http.{url}.extraheader"
+        return [(header, ""), (header, f"AUTHORIZATION: basic {basic}"), ("credential.helper", "")]
+
+
+@dataclass(frozen=True, slots=True)
+class Advertised:
+    """Refs of a remote: full name → id, and the full name of its default branch, if it says so."""
+
+    refs: dict[str, str]
+    default: str | None
+
+
+class Remote:
+    """One remote of a repository, by its name there or by URL. A URL may carry a password; it is taken out at once."""
+
+    def __init__(
+        self, repository: Repository, url_or_name: str = "origin", credentials: Credentials | None = None
+    ) -> None:
+        self.repository = repository
+        self._git = repository.git
+        self.name, urls = self._resolve(url_or_name)
+        self.url, found = _without_password(urls[0])
+        if self.name != url_or_name:
+            self.name = self.url
+        if credentials := credentials or found:
+            for url in dict.fromkeys(_without_password(one)[0] for one in urls):
+                if url.lower().startswith(("http://", "https://")):
+                    self._git.tell(*credentials.settings(url))
+        # A server that accepts the connection and says nothing more must not hold a job for hours.
+        self._git.tell(("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", _MINUTE))
+
+    # --- reading
+
+    def advertised(self, *patterns: str) -> Advertised:
+        """The remote's refs that match (`refs/heads/main`, `refs/heads/deltas/*`), and its default branch.
+
+        Raises RemoteUnreachable, RemoteRefused.
+        """
+        wanted = ("HEAD", *patterns)
+        done = self._run("ls-remote", "--quiet", "--symref", "--", self.name, *wanted)
+        refs: dict[str, str] = {}
+        default = None
+        for line in text(done.out).splitlines():
+            one, _, name = line.partition("\t")
+            if one.startswith("ref: "):
+                default = one.removeprefix("ref: ") if name == "HEAD" else default
+            elif any(fnmatchcase(name, pattern) for pattern in patterns):
+                refs[name] = one
+        return Advertised(refs, default)
+
+    def tips(self, *patterns: str) -> dict[str, str]:
+        """Full name → id of the remote's refs that match. Raises RemoteUnreachable, RemoteRefused."""
+        return self.advertised(*patterns).refs
+
+    def tip(self, ref: str) -> str | None:
+        """What the remote ref says now; None if there is none. Raises RemoteUnreachable, RemoteRefused."""
+        return self.tips(ref).get(ref)
+
+    def branch(self, name: str | None = None) -> str:
+        """The full name of a branch that exists there, by default the default branch.
+
+        Raises RepositoryError for an empty repository, NoSuchBranch, and what `tips` raises.
+        """
+        ref = None if name is None else name if name.startswith("refs/") else f"refs/heads/{name}"
+        found = self.advertised(*(("refs/heads/*",) if ref is None else (ref,)))
+        if ref is None and found.default in found.refs:
+            return str(found.default)
+        if ref in found.refs:
+            return str(ref)
+        raise self.no_branch(ref or found.default or "HEAD")
+
+    def no_branch(self, ref: str) -> RepositoryError:
+        """The letter about a branch that is not there: an empty repository, or a renamed branch."""
+        found = self.advertised("refs/heads/*")
+        if not found.refs:
+            return RepositoryError(letters.empty(self.url))
+        default = found.default if found.default in found.refs and found.default != ref else None
+        return NoSuchBranch(letters.no_such_branch(self.url, ref, default, sorted(found.refs)))
+
+    # --- fetching
+
+    def fetch(
+        self,
+        refspecs: Sequence[str],
+        *,
+        depth: int | None = None,
+        deepen: int | None = None,
+        without_blobs: bool = False,
+        prune: bool = False,
+    ) -> None:
+        """Fetch; only the refs that `refspecs` name move. `depth` counts from the tips, `deepen` from the cut.
+
+        `without_blobs` leaves file contents for later (needs a named remote), where the server can do that. Raises
+        NoSuchBranch, RemoteUnreachable, RemoteRefused.
+        """
+        options = [
+            *([f"--depth={depth}"] if depth else []),
+            *([f"--deepen={deepen}"] if deepen else []),
+            *(["--filter=blob:none"] if without_blobs else []),
+            *(["--prune"] if prune else []),
+        ]
+        self._run(
+            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--refmap=",
+            "--no-show-forced-updates", *options, "--", self.name, *refspecs, writes=True,
+        )  # fmt: skip
+
+    # --- pushing
+
+    def push(self, new: str, ref: str, old: str | None) -> Pushed:
+        """Move the remote's `ref` from `old` (None: it must not exist) to commit `new`, or say what happened instead.
+
+        Raises RemoteUnreachable if the ref cannot be read afterwards: then nobody knows, so begin with reading it.
+        """
+        done = self._git.run(
+            "push", "--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", "--recurse-submodules=no",
+            f"--force-with-lease={ref}:{old or ''}", "--", self.name, f"{new}:{ref}", ok=_ANY_CODE, writes=True,
+        )  # fmt: skip
+        tip = self.tip(ref)
+        if tip == new:
+            return Pushed(Outcome.MINE, tip)
+        if tip == old:
+            return self._nothing_happened(done, ref, tip)
+        if tip is not None and self.holds(ref, new):
+            return Pushed(Outcome.MINE, tip)
+        return Pushed(Outcome.MOVED, tip, letters.not_pushed(self.url, ref, done.err))
+
+    def holds(self, ref: str, commit: str) -> bool:
+        """Whether the remote's branch is at `commit` or has it behind it. Raises as `fetch`."""
+        seen = f"{SEEN_REFS}{random.token_hex(8)}"
+        try:
+            self.fetch([f"+{ref}:{seen}"])
+            tip = self.repository.resolve(seen)
+            return tip is not None and self.repository.is_ancestor(commit, tip)
+        except NoSuchBranch:
+            return False
+        finally:
+            self._git.run("update-ref", "-d", seen, ok=_ANY_CODE, writes=True)
+
+    def _nothing_happened(self, done: Finished, ref: str, tip: str | None) -> Pushed:
+        said = done.err + done.out
+        if _NO_RIGHTS.search(done.err):
+            return Pushed(Outcome.REFUSED, tip, letters.no_rights(self.url, done.err, writing=True))
+        if _REFUSED.search(said):
+            return Pushed(Outcome.REFUSED, tip, letters.protected(self.url, ref, _spoken(done)))
+        return Pushed(Outcome.UNMOVED, tip, letters.not_pushed(self.url, ref, _spoken(done)))
+
+    def _run(self, *arguments: str, writes: bool = False) -> Finished:
+        done = self._git.run(*arguments, ok=_ANY_CODE, writes=writes)
+        if done.code != 0:
+            raise self._failure(arguments, done)
+        return done
+
+    def _failure(self, arguments: Sequence[str], done: Finished) -> DreamcatcherError:
+        if match := _NO_REF.search(done.err):
+            line = done.err[match.end() :].split(b"\n", 1)[0].strip()
+            return self.no_branch(line.decode("utf-8", "replace"))
+        if _NO_RIGHTS.search(done.err):
+            return RemoteRefused(letters.no_rights(self.url, done.err, writing=False))
+        if _NO_REPOSITORY.search(done.err):
+            return RemoteRefused(letters.no_repository(self.url, done.err))
+        if _UNREACHABLE.search(done.err):
+            return RemoteUnreachable(letters.unreachable(self.url, done.err))
+        failed: GitFailed = self._git.failed(arguments, done.code, done.err)
+        return failed
+
+    def _resolve(self, url_or_name: str) -> tuple[str, list[str]]:
+        """The name to give to git, and the URLs that it stands for. Raises RepositoryError."""
+        if not url_or_name or url_or_name.startswith("-") or "\n" in url_or_name or "\0" in url_or_name:
+            raise RepositoryError(letters.odd_url(url_or_name))
+        urls: list[str] = []
+        for option in ((), ("--push",)):
+            found = self._git.run("remote", "get-url", *option, "--", url_or_name, ok=_ANY_CODE)
+            if found.code == 0:
+                urls += text(found.out).splitlines()[:1]
+        if urls:
+            return url_or_name, urls
+        if "/" not in url_or_name and ":" not in url_or_name:
+            raise RepositoryError(letters.no_such_remote(url_or_name))
+        return "", [url_or_name]
+
+
+def _spoken(done: Finished) -> bytes:
+    """What git and the server said, the refusal of the ref itself last."""
+    refusals = [line.replace(b"\t", b" ") for line in done.out.splitlines() if line.startswith(b"!")]
+    return b"\n".join([done.err.rstrip(b"\n"), *refusals])
+
+
+def _without_password(url: str) -> tuple[str, Credentials | None]:
+    """A URL as it may be shown, and the credentials that stood in it."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme.lower() not in ("http", "https") or "@" not in parts.netloc:
+            return url, None
+    except ValueError:
+        return url, None
+    secret, _, host = parts.netloc.rpartition("@")
+    user, _, password = secret.partition(":")
+    bare = urlunsplit(parts._replace(netloc=host))
+    return bare, Credentials(unquote(password or user), unquote(user) if password else "x-access-token")
