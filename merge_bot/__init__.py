@@ -3,15 +3,15 @@
 The map, bottom first. A module imports only from its own line or the lines above it.
 
     errors  findings  canonical  delta  collection  tree  paths  safe_path  guess  progress
-    json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters
-    settings  state  manifest  ledger  workers  conflicts  parked  plain  page  markdown
-    layouts  strategies
+    json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters  history_letters
+    settings  state  manifest  manifest_schema  ledger  workers  conflicts  parked  plain  page  markdown
+    layouts  strategies  records
     x_merge  schemas  delta_schema  validate  explain
     admit  check  merge  receipts
     git  commit_files  actions  delivery  termination  resources
     transports  collect  genesis  snapshot
     publish
-    frame  clone  writer  worker  report
+    frame  clone  writer  worker  report  history  audit_letters  audit_files  audit_books  audit
     cli  __main__
 
 The first six lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand

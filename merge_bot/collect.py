@@ -42,11 +42,12 @@ class Base:
 
 @dataclass(slots=True)
 class Collected:
-    """What a frame is made from."""
+    """What a frame is made from. `landed` is the commit in which the frame before came to the branch, if known."""
 
     base: Base
     candidates: Sequence[Candidate]
     transport: Transport
+    landed: str | None = None
 
 
 def read_settings(files: Files, path: str = SETTINGS_PATH) -> Settings:
@@ -99,22 +100,31 @@ def live_state_tree(files: CommitFiles, paths: Paths) -> str:
     return edited(root, {}, files.entries, without=without, object_format=files.object_format)
 
 
-def _refuse_foreign_edits(repository: Repository, files: CommitFiles, paths: Paths, manifest: Manifest) -> None:
+def foreign_edits(
+    repository: Repository, files: CommitFiles, paths: Paths, manifest: Manifest
+) -> tuple[str | None, list[tuple[str, str]]] | None:
+    """None if canonical state is what the newest manifest proves.
+
+    Else the commit in which that manifest landed, and (status letter, path) of what other hands changed since.
+    """
     if live_state_tree(files, paths) == manifest.state_tree and all(
         (entry := files.entry(path)) and entry.id == blob for path, blob in manifest.adopted.items()
     ):
-        return
+        return None
     landed = repository.last_change(files.commit, paths.meta)
-    changed: list[tuple[str, str]] = []
-    if landed:
-        outside = tuple(f"{paths.state}/{name}/" for name in paths.outside_the_digest())
-        changed = [
-            (status, path)
-            for status, path in repository.changed_paths(landed.commit, files.commit, paths.state)
-            if not f"{path}/".startswith(outside)
-        ]
-    who = {path: repository.last_change(files.commit, path) for _, path in changed[:20]}
-    raise ForeignEdit(letters.foreign_edit(changed, who, landed.commit if landed else None, manifest.frame))
+    if landed is None:
+        return None, []
+    outside = tuple(f"{paths.state}/{name}/" for name in paths.outside_the_digest())
+    changed = repository.changed_paths(landed.commit, files.commit, paths.state)
+    return landed.commit, [(status, path) for status, path in changed if not f"{path}/".startswith(outside)]
+
+
+def _refuse_foreign_edits(repository: Repository, files: CommitFiles, paths: Paths, manifest: Manifest) -> None:
+    found = foreign_edits(repository, files, paths, manifest)
+    if found is not None:
+        landed, changed = found
+        who = {path: repository.last_change(files.commit, path) for _, path in changed[:20]}
+        raise ForeignEdit(letters.foreign_edit(changed, who, landed, manifest.frame))
 
 
 def collect(repository: Repository, base: Base, transport: Transport) -> Collected:
@@ -123,4 +133,5 @@ def collect(repository: Repository, base: Base, transport: Transport) -> Collect
     repository.deepen_until(since, tip=base.commit)
     known = frozenset(str(one["blob"]) for one in base.manifest.deltas if one.get("blob"))
     span = Span(since, base.commit, known, base.settings.max_delta_bytes)
-    return Collected(base, transport.receive(span), transport)
+    landed = next((one.commit for _, one in repository.landings(base.commit, [base.paths.meta], 1)), None)
+    return Collected(base, transport.receive(span), transport, landed)

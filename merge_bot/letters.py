@@ -65,6 +65,20 @@ def manifest_changed(path: str, expected: str) -> str:
     return unreadable_state([Problem(path, 0, "", Reason.SCHEMA_VIOLATION, message)])
 
 
+def manifest_misshapen(path: str, frame: int, problem: tuple[str, str]) -> str:
+    """`problem` is a JSON pointer and what is wrong there; no words where it is another frame's manifest."""
+    pointer, words = problem
+    message = words or f"This is not the manifest of frame {frame}."
+    return unreadable_state([Problem(path, 0, pointer, Reason.SCHEMA_VIOLATION, message)])
+
+
+def newer_rules(path: str, found: int, known: int) -> str:
+    return (
+        f"{printable(path)} was written by merge rules version {found}; this version of Dream Catcher knows version "
+        f"{known}. Nothing was merged and nothing was written. Update Dream Catcher, and run it again."
+    )
+
+
 def foreign_edit(
     changed: Sequence[tuple[str, str]], who: Mapping[str, Change | None], landed: str | None, frame: int
 ) -> str:

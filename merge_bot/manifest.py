@@ -12,8 +12,9 @@ from typing import Any
 from merge_bot import letters
 from merge_bot.canonical import digest, document, fields_of
 from merge_bot.errors import UnreadableState
+from merge_bot.manifest_schema import manifest_schema
 from merge_bot.paths import Paths
-from merge_bot.state import Files, read_json
+from merge_bot.state import Files, parse_json
 
 RULES_VERSION = 1
 """The version of the merge rules: replay is byte for byte within one version."""
@@ -27,7 +28,8 @@ class Manifest:
 
     `base` is the commit that was read (None: there was none), `state_tree` git's tree id of everything canonical,
     `files` the SHA-256 and record count of each state file that the frame wrote, `counts` every collection's
-    records afterwards, `deltas` what was consumed, `previous` the digest of the manifest before.
+    records afterwards, `deltas` what was consumed, `previous` the digest of the manifest before, `landed` the commit
+    in which that one came to the branch: squash and rebase merges make commits of their own.
     """
 
     frame: int
@@ -43,9 +45,14 @@ class Manifest:
     adopted: Mapping[str, str] = field(default_factory=dict)
     previous: str | None = None
     rules: int = RULES_VERSION
+    landed: str | None = None
 
     def as_bytes(self) -> bytes:
-        return document(fields_of(self))
+        """Without `landed` where it is unknown, so that a manifest older than the field keeps its bytes."""
+        value = fields_of(self)
+        if self.landed is None:
+            del value["landed"]
+        return document(value)
 
     @property
     def digest(self) -> str:
@@ -56,14 +63,30 @@ class Manifest:
 def read_manifest(files: Files, paths: Paths, frame: int, expected: str | None = None) -> Manifest:
     """Frame `frame`'s manifest. Raises UnreadableState if it is missing, damaged, or not the `expected` digest."""
     path = paths.manifest(frame)
-    value = read_json(files, path)
-    if value is None:
-        raise UnreadableState(letters.missing_manifest(path, frame))
-    try:
-        manifest = Manifest(**{**value, "deltas": tuple(value["deltas"])})
-    except (TypeError, KeyError):
-        raise UnreadableState(letters.wrong_shape(path, "a manifest")) from None
     data = files.read(path)
-    if expected is not None and digest(data or b"") != expected:
+    if data is None:
+        raise UnreadableState(letters.missing_manifest(path, frame))
+    return parse_manifest(data, path, frame, expected)
+
+
+def parse_manifest(data: bytes, path: str, frame: int, expected: str | None = None) -> Manifest:
+    """The manifest of `frame` in these bytes, which lie at `path`. Raises UnreadableState as `read_manifest`."""
+    if expected is not None and digest(data) != expected:
         raise UnreadableState(letters.manifest_changed(path, expected))
-    return manifest
+    value = parse_json(data, path)
+    rules = value.get("rules") if isinstance(value, dict) else None
+    if isinstance(rules, int) and rules > RULES_VERSION:
+        raise UnreadableState(letters.newer_rules(path, rules, RULES_VERSION))
+    if not manifest_schema().is_valid(value) or value["frame"] != frame:
+        raise UnreadableState(letters.manifest_misshapen(path, frame, _first_problem(value)))
+    return Manifest(**{**value, "deltas": tuple(value["deltas"])})
+
+
+def _first_problem(value: Any) -> tuple[str, str]:
+    """The JSON pointer and the sentence of the first thing that the manifest's schema says is wrong."""
+    from merge_bot.strict_json import pointer
+    from merge_bot.wording import violation
+
+    for finding in manifest_schema().findings(value):
+        return pointer(*finding.path), violation(finding)
+    return "/frame", ""

@@ -94,6 +94,7 @@ def snapshot(
         schemas=base.schema_ids,
         adopted=adopted,
         previous=base.meta.manifest,
+        landed=collected.landed,
     )
     proof = manifest.as_bytes()
     meta = Meta(number + 1, manifest.time, digest(proof))
@@ -122,6 +123,10 @@ def _archive(
         row |= {name: value for name in ("stream_id", "utc", "frame") if (value := getattr(receipt, name)) is not None}
         if one.blob:
             row["blob"] = one.blob
+        if one.mode != FILE:
+            row["mode"] = one.mode
+        if not one.at_tip:
+            row["gone"] = True
         if receipt.outcome != Outcome.DUPLICATE:
             path = _kept_as(one, receipt, paths.frame(number))
             changes[path] = Entry(FILE, one.blob) if one.blob else one.data

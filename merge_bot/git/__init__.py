@@ -16,10 +16,21 @@ secrets                   what is never shown
 
 from __future__ import annotations
 
-from merge_bot.git.history import Change, LastChange
+from merge_bot.git.history import Change, Landing, LastChange
 from merge_bot.git.repository import Repository
 from merge_bot.git.scan import LocalFile, LocalFiles
 from merge_bot.git.write import Content, Identity, New
 from merge_bot.tree import Entry
 
-__all__ = ["Change", "Content", "Entry", "Identity", "LastChange", "LocalFile", "LocalFiles", "New", "Repository"]
+__all__ = [
+    "Change",
+    "Content",
+    "Entry",
+    "Identity",
+    "Landing",
+    "LastChange",
+    "LocalFile",
+    "LocalFiles",
+    "New",
+    "Repository",
+]

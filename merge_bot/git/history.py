@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from merge_bot.git.process import Git, text
@@ -37,6 +37,15 @@ class LastChange(NamedTuple):
     commit: str
     author: str
     date: str
+
+
+class Landing(NamedTuple):
+    """A commit of a branch itself (by first parents) that changed a file, to this blob; None if it took it away."""
+
+    commit: str
+    author: str
+    date: str
+    blob: str | None
 
 
 class RawChange(NamedTuple):
@@ -81,6 +90,26 @@ def last_change(git: Git, tip: str, path: str) -> LastChange | None:
     return LastChange(commit, author, date.replace("+00:00", "Z"))  # as newer versions of git say it
 
 
+def landings(git: Git, tip: str, paths: Sequence[str], limit: int | None = None) -> list[tuple[str, Landing]]:
+    """(path, landing) for each commit of the branch itself that changed one of `paths` (files), the newest first.
+
+    What a merged side branch did counts as its merge commit's, because that is where the branch got it.
+    """
+    out = git.run(
+        *_LOG, "--first-parent", "--diff-merges=first-parent", *_RAW, *(() if limit is None else (f"-{limit}",)),
+        "--format=tformat:%H%n%an <%ae>%n%aI", "--end-of-options", tip, "--", *paths,
+    ).out  # fmt: skip
+    found = []
+    about: list[str] = []
+    for item in _items(out):
+        if isinstance(item, RawChange):
+            blob = None if set(item.new_id) == {"0"} else item.new_id
+            found.append((item.path, Landing(about[0], about[1], about[2].replace("+00:00", "Z"), blob)))
+        else:
+            about = item.split("\n")
+    return found
+
+
 def changed_paths(git: Git, before: str, after: str, folder: str) -> list[tuple[str, str]]:
     """(status letter, path) of each file under `folder` ("": all) that differs between two trees or commits."""
     return [(change.status, change.path) for change in diff_trees(git, before, after, folder)]
@@ -106,4 +135,4 @@ def _items(out: bytes) -> Iterator[RawChange | str]:
             old_mode, new_mode, old_id, new_id, status = head[1:].decode().split(" ")
             yield RawChange(old_mode, new_mode, old_id, new_id, status, text(next(parts)))
         elif head:
-            yield head.decode()
+            yield text(head)

@@ -6,14 +6,14 @@ Paths are text with undecodable bytes kept (surrogateescape), relative to the re
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from merge_bot.errors import RepositoryError
 from merge_bot.git import history, letters
 from merge_bot.git.checkout import Checkout, Update
-from merge_bot.git.history import Change, LastChange
+from merge_bot.git.history import Change, Landing, LastChange
 from merge_bot.git.objects import Objects
 from merge_bot.git.process import Git, text
 from merge_bot.git.scan import LocalFiles, scan
@@ -184,6 +184,14 @@ class Repository:
     def last_change(self, tip: str, path: str) -> LastChange | None:
         """The newest commit of `tip` that changed `path`; None if none did."""
         return history.last_change(self._git, tip, path)
+
+    def landings(self, tip: str, paths: Sequence[str], limit: int | None = None) -> list[tuple[str, Landing]]:
+        """See `history.landings`: where the branch itself got each version of these files, the newest first."""
+        return history.landings(self._git, tip, paths, limit)
+
+    def reaches_no_further(self, commit: str) -> bool:
+        """Whether a shallow clone was cut off at this commit, so that it seems to have made everything in it."""
+        return commit in self._shallow.boundary()
 
     def changed_paths(self, before: str, after: str, folder: str) -> list[tuple[str, str]]:
         """(status letter, path) of each file under `folder` ("": all) that differs between two commits or trees."""

@@ -8,7 +8,7 @@ the file stays. Reading and writing cost the size of the file; collections that 
 from __future__ import annotations
 
 from collections.abc import Collection as Items
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +110,18 @@ class FileStore:
             return {key: self._entity(key, part.value[key]) for key in keys if key in part.value}
         index = self._positions(part.value)
         return {key: part.value[index[key]] for key in keys if key in index}
+
+    def everything(self) -> Iterator[tuple[str, Any]]:
+        """(key, record) of all there is: of a union each member, of a sum the whole, under the key `WHOLE`."""
+        part = self._part()
+        if self._is_one_value and isinstance(part.value, dict):
+            yield from [(WHOLE, part.value)] if part.in_place else []
+        elif isinstance(part.value, dict):
+            yield from ((key, self._entity(key, value)) for key, value in part.value.items())
+        else:
+            for one in part.value:
+                key = self._rules.key_of(one) if isinstance(one, dict) and not self._is_one_value else WHOLE
+                yield key or "", one
 
     def put(self, key: str, value: Any) -> None:
         records = self._part_to_change().value

@@ -1,0 +1,305 @@
+"""The past: which frames there are, where each landed on the branch, and the state as of any of them.
+
+A frame is known by its manifest, not by a commit: squash and rebase merges make commits of their own. Frame N's
+*landing* is the commit of the branch in which `_meta.json` first names N's manifest, and the tree of that commit is
+the state as of frame N. A shallow clone is deepened as far as a question needs.
+
+    history = History("path/to/repository")
+    history.state(405).record("agents", "agent-aria")
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from merge_bot import history_letters as letters
+from merge_bot import letters as merge_letters
+from merge_bot import schemas
+from merge_bot.clone import Clone
+from merge_bot.collection import Collection, Collections
+from merge_bot.commit_files import CommitFiles
+from merge_bot.conflicts import Conflicts
+from merge_bot.errors import RepositoryError, SchemaError, UnreadableState
+from merge_bot.git import Landing as Landed
+from merge_bot.git import Repository
+from merge_bot.manifest import Manifest, parse_manifest
+from merge_bot.parked import Parked, read_parked
+from merge_bot.paths import Paths
+from merge_bot.records import record_of, records_of
+from merge_bot.settings import SETTINGS_PATH
+from merge_bot.state import Meta, parse_json, read_meta
+
+_FIRST_READ = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """Where frame `frame` came to the branch: the commit, who made it (`Name <email>`) and when (ISO 8601).
+
+    `digest` is the manifest's, as `_meta.json` of that commit names it. Where a shallow clone is cut off at the
+    commit, the frame landed there or earlier, so that `author` and `date` are not known ("").
+    """
+
+    frame: int
+    commit: str
+    author: str
+    date: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class State:
+    """The state as of one frame, read lazily from its landing commit. `files` is everything in that commit."""
+
+    frame: int
+    files: CommitFiles
+    paths: Paths
+    collections: Collections
+
+    @property
+    def commit(self) -> str:
+        return self.files.commit
+
+    def records(self, collection: str) -> Iterator[tuple[str, Any]]:
+        """(key, record) of everything in a collection.
+
+        Observations under one key come one by one, and so do the members of a set; a sum is one record with the key
+        "". Raises KeyError for a collection that this frame does not know, UnreadableState.
+        """
+        return records_of(self.files, self.collections[collection])
+
+    def record(self, collection: str, key: str) -> Any:
+        """What lies under a key: a record; a list of them in observe and union collections; None if there is nothing.
+
+        Reads no more than the key needs. Raises as `records`.
+        """
+        return record_of(self.files, self.paths, self.collections[collection], key)
+
+    @property
+    def conflicts(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """The open conflicts by collection, key and field, as in `conflicts.json`."""
+        return Conflicts.read(self.files, self.paths).entries
+
+    @property
+    def parked(self) -> list[Parked]:
+        """The records that wait."""
+        return read_parked(self.files, self.paths)
+
+
+@dataclass
+class History:
+    """The frames of one branch. `source` is a path (str or PathLike), a `Clone`, or an open `Repository`.
+
+    `branch` defaults to the one that is checked out. Close it, or use it as a context manager; what it was given
+    open stays open. Raises RepositoryError where there are no frames.
+    """
+
+    source: str | os.PathLike[str] | Clone | Repository = "."
+    branch: str | None = None
+    settings_path: str = SETTINGS_PATH
+    _landings: dict[int, Landing] = field(default_factory=dict, init=False, repr=False)
+    _asked: int = field(default=0, init=False, repr=False)
+    _all_read: bool = field(default=False, init=False, repr=False)
+    _manifests: dict[int, Manifest] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._own: Clone | None = None
+        if isinstance(self.source, Clone):
+            self.repository, ref = self.source.repository, self.source.ref
+            self.settings_path = self.source.settings_path
+        elif isinstance(self.source, Repository):
+            self.repository = self.source
+            ref = _full(self.branch) or self.repository.head_branch() or "HEAD"
+        else:
+            self._own = Clone.open(os.fspath(self.source), self.branch)
+            self.repository, ref = self._own.repository, self._own.ref
+        tip = self.repository.resolve(ref)
+        if tip is None:
+            raise RepositoryError(merge_letters.no_commit(ref))
+        self.ref = ref
+        self.files = CommitFiles(self.repository, tip)
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what this opened itself."""
+        if self._own is not None:
+            self._own.repository.close()
+
+    @property
+    def tip(self) -> str:
+        """The branch's newest commit, as it was when the history was opened."""
+        return self.files.commit
+
+    @cached_property
+    def paths(self) -> Paths:
+        from merge_bot.collect import read_settings
+
+        return Paths(read_settings(self.files, self.settings_path).state)
+
+    @cached_property
+    def meta(self) -> Meta:
+        """The clock at the tip. Raises RepositoryError where there are no frames."""
+        meta = read_meta(self.files, self.paths)
+        if meta is None:
+            raise RepositoryError(letters.no_frames(self.ref, self.paths.meta))
+        return meta
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest frame."""
+        return self.meta.frame - 1
+
+    @cached_property
+    def oldest(self) -> int:
+        """The number of the first frame. Its manifest has none before it."""
+        for thousand, folder in sorted(self.files.folder(self.paths.frames).items()):
+            for name in sorted(self.files.entries(folder.id) if folder.is_tree else ()):
+                path = f"{self.paths.frames}/{thousand}/{name}/manifest.json"
+                if name.isdecimal() and (data := self.files.read(path)) is not None:
+                    number = int(name)
+                    if parse_manifest(data, path, number).previous is None:
+                        return number
+                    break
+            break
+        self._find_landing(-1)  # the first frames' folders were pruned, so every landing is read
+        return min(self._landings, default=self.newest)
+
+    def frames(self, before: int | None = None) -> Iterator[Manifest]:
+        """Every frame's manifest, the newest first; `before` begins below that number. Raises as `manifest`."""
+        start = self.newest if before is None else min(before - 1, self.newest)
+        for number in range(start, -1, -1):
+            manifest = self.manifest(number)
+            yield manifest
+            if manifest.previous is None:
+                return
+
+    def manifest(self, frame: int) -> Manifest:
+        """Frame `frame`'s proof, held against the digest that the clock named when it landed.
+
+        Read from the tip, or from the landing commit where the frame's folder was pruned. Raises RepositoryError for
+        an unknown frame, or one that this clone does not reach; UnreadableState if it is damaged.
+        """
+        if frame not in self._manifests:
+            self._manifests[frame] = self._read_manifest(frame)
+        return self._manifests[frame]
+
+    def landing(self, frame: int) -> Landing:
+        """Where the frame came to the branch. Raises RepositoryError if it is unknown or cannot be reached."""
+        self.check_number(frame)
+        found = self._find_landing(frame)
+        if found is None and self.repository.is_shallow:
+            self._deepen_to(frame)
+            found = self._find_landing(frame)
+        if found is None:
+            raise RepositoryError(letters.no_landing(frame, self.ref))
+        return found
+
+    def state(self, frame: int) -> State:
+        """The state as of `frame`. Raises as `manifest` and `landing`; SchemaError."""
+        files = CommitFiles(self.repository, self.landing(frame).commit)
+        return State(frame, files, self.paths, self.collections(frame))
+
+    def collections(self, frame: int) -> Collections:
+        """The collections by the schemas that the frame was merged with."""
+        return self._collections(tuple(sorted(self.manifest(frame).schemas.items())))
+
+    def archived(self, frame: int, path: str) -> bytes | None:
+        """A file of the frame's folder: from the tip, or where it was pruned, from the landing commit."""
+        data = self.files.read(path)
+        return CommitFiles(self.repository, self.landing(frame).commit).read(path) if data is None else data
+
+    def check_number(self, frame: int) -> None:
+        """Raises RepositoryError unless there is, or once was, a frame of this number."""
+        if not self.oldest <= frame <= self.newest:
+            raise RepositoryError(letters.unknown_frame(frame, self.oldest, self.newest))
+
+    # --- inside
+
+    def _read_manifest(self, frame: int) -> Manifest:
+        path = self.paths.manifest(frame)
+        if not 0 <= frame <= self.newest:
+            raise RepositoryError(letters.unknown_frame(frame, self.oldest, self.newest))
+        expected = self.meta.manifest if frame == self.newest else None
+        data = self.files.read(path)
+        found = self._find_landing(frame) if expected is None else None
+        if found is not None:
+            expected = found.digest
+        elif expected is None and frame + 1 in self._manifests:
+            expected = self._manifests[frame + 1].previous
+        if data is None and found is not None:
+            data = CommitFiles(self.repository, found.commit).read(path)
+        if data is None:
+            raise UnreadableState(letters.manifest_missing(path, frame))
+        return parse_manifest(data, path, frame, expected)
+
+    def _find_landing(self, frame: int) -> Landing | None:
+        """Read the branch's changes of the clock, the newest first, until the frame is among them."""
+        while frame not in self._landings and not self._all_read:
+            self._asked = max(_FIRST_READ, 2 * self._asked, self.newest - frame + 1)
+            changes = self.repository.landings(self.tip, [self.paths.meta], self._asked)
+            self._all_read = len(changes) < self._asked
+            self._landings = self._landed([one for _, one in changes if one.blob])
+        return self._landings.get(frame)
+
+    def _landed(self, changes: list[Landed]) -> dict[int, Landing]:
+        blobs = self.repository.read_blobs({one.blob for one in changes if one.blob})
+        known: dict[tuple[int, str], Landing] = {}
+        for one in changes:  # the newest first, so the oldest commit that names a manifest is what remains
+            assert one.blob is not None
+            match _clock(blobs[one.blob], self.paths.meta):
+                case {"frame": int(following), "manifest": str(digest)}:
+                    cut = self.repository.reaches_no_further(one.commit)
+                    who = ("", "") if cut else (one.author, one.date)
+                    known[following - 1, digest] = Landing(following - 1, one.commit, *who, digest)
+        landings: dict[int, Landing] = {}
+        for (frame, _), landing in known.items():  # of a frame that was reverted and merged anew, the newer one counts
+            landings.setdefault(frame, landing)
+        return landings
+
+    def _deepen_to(self, frame: int) -> None:
+        """Fetch the history down to the frame's landing. Raises RepositoryError if there is no more to be had."""
+        following = self.manifest(frame + 1) if frame < self.newest else None
+        wanted = following.landed if following and following.landed else self.manifest(frame).base
+        self.repository.deepen_until(wanted, tip=self.tip)
+        self._landings, self._asked, self._all_read = {}, 0, False
+
+    def _collections(self, ids: tuple[tuple[str, str], ...]) -> Collections:
+        if ids not in self._loaded:
+            contents = self.repository.read_blobs({blob for _, blob in ids})
+            found, problems = schemas.load({path: contents[blob] for path, blob in ids}, state=self.paths.state)
+            if problems:
+                raise SchemaError(merge_letters.problems_in("The schemas cannot be used", problems))
+            self._loaded[ids] = found
+        return self._loaded[ids]
+
+    @cached_property
+    def _loaded(self) -> dict[tuple[tuple[str, str], ...], Collections]:
+        return {}
+
+
+def collection_of(collections: Mapping[str, Collection], name: str) -> Collection:
+    """The collection of this name. Raises RepositoryError, with those that there are."""
+    if name not in collections:
+        raise RepositoryError(letters.no_collection(name, sorted(collections)))
+    return collections[name]
+
+
+def _full(branch: str | None) -> str | None:
+    return branch if branch is None or branch.startswith("refs/") else f"refs/heads/{branch}"
+
+
+def _clock(data: bytes, path: str) -> Any:
+    """An old clock; None where it cannot be read, which is no wrong of any question about other frames."""
+    try:
+        return parse_json(data, path)
+    except UnreadableState:
+        return None

@@ -1,0 +1,75 @@
+"""Pure. The manifest's shape as a JSON Schema. Every manifest that is read is held against it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from merge_bot.json_schema import Schema
+
+_FRAME = {"type": "integer", "minimum": 0}
+_COUNT = {"type": "integer", "minimum": 0}
+_SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_OBJECT = {"type": "string", "pattern": "^([0-9a-f]{40}|[0-9a-f]{64})$"}
+_COMMIT = {"anyOf": [_OBJECT, {"type": "null"}]}
+
+DELTA: dict[str, Any] = {
+    "title": "A delta that this frame consumed",
+    "type": "object",
+    "properties": {
+        "delta": {"description": "SHA-256 of its bytes", **_SHA256},
+        "outcome": {"description": "what became of it, as its receipt says", "type": "string", "minLength": 1},
+        "source": {"description": "the path that it came under", "type": "string"},
+        "stream_id": {"type": "string"},
+        "utc": {"type": "string"},
+        "frame": {"description": "the frame that it says it is of", **_FRAME},
+        "blob": {"description": "its bytes' id in git", **_OBJECT},
+        "file": {"description": "where its bytes are kept; a duplicate has no copy of its own", "type": "string"},
+        "mode": {"description": "git's file mode, where it was not a plain file", "type": "string"},
+        "gone": {"description": "it had left the inbox before the merge, and was read from history", "const": True},
+    },
+    "required": ["delta", "outcome", "source"],
+    "additionalProperties": False,
+}
+
+MANIFEST: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "The manifest of a frame: its proof",
+    "type": "object",
+    "properties": {
+        "frame": {"description": "the frame's number", **_FRAME},
+        "kind": {"enum": ["genesis", "merge", "adopt", "rollback"]},
+        "time": {"description": "the merge's clock, RFC 3339", "type": "string"},
+        "base": {"description": "the commit that was read", **_COMMIT},
+        "landed": {"description": "the commit in which the frame before came to the branch", **_COMMIT},
+        "state_tree": {"description": "git's tree of everything canonical", **_OBJECT},
+        "counts": {"description": "records by collection", "type": "object", "additionalProperties": _COUNT},
+        "files": {
+            "description": "what each file is that the frame wrote, by path",
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {"sha256": _SHA256, "records": _COUNT},
+                "required": ["sha256"],
+                "additionalProperties": False,
+            },
+        },
+        "deltas": {"type": "array", "items": DELTA},
+        "settings": {"description": "blob id of the settings", **_COMMIT},
+        "schemas": {"description": "blob ids by path", "type": "object", "additionalProperties": _OBJECT},
+        "adopted": {"description": "blob ids by path", "type": "object", "additionalProperties": _OBJECT},
+        "previous": {"description": "digest of the manifest before", "anyOf": [_SHA256, {"type": "null"}]},
+        "rules": {"description": "the version of the merge rules", "type": "integer", "minimum": 1},
+    },
+    "required": ["frame", "kind", "time", "base", "state_tree", "counts", "files", "deltas", "previous", "rules"],
+    "additionalProperties": False,
+}
+
+
+@cache
+def manifest_schema() -> Schema:
+    """The schema, compiled once."""
+    from merge_bot.json_schema import Schema
+
+    return Schema(MANIFEST)
