@@ -19,9 +19,16 @@ EXIT_INTERRUPTED = 130
 
 
 class DreamcatcherError(Exception):
-    """A known problem that stops the run. The text is a letter: what happened, why, what to do now."""
+    """A known problem that stops the run. The text is a letter: what happened, why, what to do now.
+
+    `problems` are those that it lists, where a program may want them one by one.
+    """
 
     exit_code = EXIT_PROBLEM
+
+    def __init__(self, text: str = "", problems: Iterable[Problem] = ()) -> None:
+        super().__init__(text)
+        self.problems = tuple(problems)
 
 
 class SettingsError(DreamcatcherError):
@@ -56,13 +63,6 @@ class GitFailed(DreamcatcherError):
     """A git command failed in a way that nothing above could explain."""
 
 
-class Contended(DreamcatcherError):
-    """The ref kept moving until the time budget was spent; running again is safe."""
-
-    exit_code = EXIT_TRY_AGAIN
-
-
-class DeltaRejected(DreamcatcherError):
 class NoSuchBranch(RepositoryError):
     """The remote has no branch of this name."""
 
@@ -77,11 +77,14 @@ class RemoteUnreachable(DreamcatcherError):
     exit_code = EXIT_TRY_AGAIN
 
 
-    """What a worker wanted to write may not enter; nothing was written. The text lists every problem."""
+class Contended(DreamcatcherError):
+    """The ref kept moving until the time budget was spent; running again is safe."""
 
-    def __init__(self, text: str, problems: Iterable[Problem] = ()) -> None:
-        super().__init__(text)
-        self.problems = tuple(problems)
+    exit_code = EXIT_TRY_AGAIN
+
+
+class DeltaRejected(DreamcatcherError):
+    """What a worker wanted to write may not enter; nothing was written. The text lists every problem."""
 
 
 class SlotTaken(DreamcatcherError):

@@ -74,6 +74,13 @@ class Reason(StrEnum):
     # the rules
     BAD_SCHEMA = "bad_schema"
     BAD_SETTINGS = "bad_settings"
+    # the state
+    DUPLICATE_RECORD = "duplicate_record"
+    KEYS_DISAGREE = "keys_disagree"
+    COUNTS_DISAGREE = "counts_disagree"
+    MISPLACED_FILE = "misplaced_file"
+    MISSING_FILE = "missing_file"
+    FOREIGN_EDIT = "foreign_edit"
     # admission
     STREAM_ID_DIFFERS_IN_CASE = "stream_id_differs_in_case"
     CLOCK_AHEAD = "clock_ahead"

@@ -32,7 +32,8 @@ def escaped(text: str) -> str:
 
 
 def _blocks(page: Page) -> Iterator[str]:
-    yield f"### {escaped(page.headline)}"
+    if page.headline:
+        yield f"### {escaped(page.headline)}"
     for section in page.sections:
         yield f"\n#### {escaped(section.title)}\n" if section.title else ""
         items = [one for one in section.body if not isinstance(one, Table)]

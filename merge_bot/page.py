@@ -49,7 +49,7 @@ class Section:
 
 @dataclass(slots=True)
 class Page:
-    """What happened in one line, the sections, and what to do next. `tone` is the headline's."""
+    """What happened in one line (which may be empty), the sections, and the last words. `tone` is the headline's."""
 
     headline: str
     sections: list[Section] = field(default_factory=list)
@@ -77,14 +77,17 @@ def value_text(value: Any) -> str:
 
 def plain(page: Page) -> Iterator[str]:
     """A page as lines of text, for logs and pipes: no boxes, no colours, nothing wrapped."""
-    yield page.headline
-    for section in page.sections:
-        yield ""
+    if page.headline:
+        yield page.headline
+    for number, section in enumerate(page.sections):
+        if page.headline or number:
+            yield ""
         if section.title:
             yield section.title
         yield from (f"  {line}" for line in body_lines(section.body))
     if page.closing:
-        yield ""
+        if page.headline or page.sections:
+            yield ""
         yield from page.closing
 
 

@@ -121,7 +121,8 @@ class Settings(_Part):
                 for one in error.errors(include_url=False):
                     reader.add(*_mistake(one))
         if reader.problems:
-            raise SettingsError(rule_messages.settings_refused(file, sorted(reader.problems)))
+            problems = sorted(reader.problems)
+            raise SettingsError(rule_messages.settings_refused(file, problems), problems)
         return settings
 
 

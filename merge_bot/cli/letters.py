@@ -139,3 +139,31 @@ def schemas_of(root: str, folder: str) -> str:
 
 def no_such_collection(name: str, near: str | None, known: Sequence[str]) -> str:
     return f"There is no collection {quoted(name)}{meant(near)} There are {listed(known)}."
+
+
+# --- check
+
+NO_RULES = "The deltas and the state: without sound schemas and settings there is nothing to hold them to."
+NO_FRAME = "The state: no frame is open yet (`dreamcatcher init` opens the first)."
+
+
+def unreadable(path: str, why: str) -> str:
+    return f"{printable(path)} cannot be read: {why}. Nothing was checked."
+
+
+def frame_not_open(frame: int, opened: int) -> tuple[str, str]:
+    return (
+        f"Frame {frame} is not open yet; frame {opened} is. The delta would be held until then.",
+        f"If it is for now, write {opened}.",
+    )
+
+
+def problems_found(count: int, files: int) -> str:
+    return f"{counted(count, 'problem')} in {counted(files, 'file')}."
+
+
+def in_order(counts: Mapping[str, int]) -> str:
+    parts = [counted(counts[name], name.removesuffix("s")) for name in ("deltas", "schemas") if name in counts]
+    if "files" in counts:
+        parts.append(f"{counted(counts['records'], 'record')} of the state in {counted(counts['files'], 'file')}")
+    return f"Everything is in order: {', '.join(parts)}."

@@ -17,9 +17,11 @@ _STYLES: dict[Tone, str] = {"plain": "bold", "good": "bold green", "doubt": "bol
 def render(page: Page) -> None:
     """Print the page on standard output. NO_COLOR leaves the colours out."""
     console = Console(file=sys.stdout, highlight=False, emoji=False, markup=False)
-    console.print(Text(page.headline, _STYLES[page.tone]))
-    for section in page.sections:
-        console.print()
+    if page.headline:
+        console.print(Text(page.headline, _STYLES[page.tone]))
+    for number, section in enumerate(page.sections):
+        if page.headline or number:
+            console.print()
         if section.title:
             console.print(Text(section.title, _STYLES[section.tone]))
         for one in section.body:
@@ -27,7 +29,7 @@ def render(page: Page) -> None:
                 console.print(Padding(_grid(one), (0, 0, 0, 2), expand=False))
             else:
                 _print_item(console, one)
-    if page.closing:
+    if page.closing and (page.headline or page.sections):
         console.print()
     for line in page.closing:
         # Not wrapped, so that a command can be copied whole.

@@ -1,0 +1,122 @@
+"""Pure. What an audit says about the state: what is wrong in a file, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from merge_bot.messages import Letter
+from merge_bot.wording import counted, named, printable, quoted, shown
+
+RESTORE = (
+    "Something other than the merge damaged it. Restore it from the last good commit "
+    "(git log -- FILE, then git checkout COMMIT -- FILE) and commit that."
+)
+
+
+def no_line(why: str) -> Letter:
+    return f"Not a line of JSON: {why}.", RESTORE
+
+
+def wrong_shape(wanted: str, found: Any) -> Letter:
+    return f"Expected {wanted} here, found {shown(found)}.", RESTORE
+
+
+def unusable(what: str) -> Letter:
+    return f"This cannot be read as {what}.", RESTORE
+
+
+def misfit(problem: str) -> Letter:
+    return (
+        f"The record does not fit its schema: {problem}.",
+        "If the schema became stricter, loosen it again, or write the missing fields in a delta.",
+    )
+
+
+def no_key(collection: str) -> Letter:
+    return (
+        f"The record lacks the key fields of {named(collection)}, so nothing can refer to it or find it again.",
+        "Records older than the rules may lack them; the merge leaves those alone.",
+    )
+
+
+def key_twice(key: str, first: str) -> Letter:
+    return f"The key {quoted(key)} is there twice; it stands first in {printable(first)}.", RESTORE
+
+
+def member_twice(first: int) -> Letter:
+    return f"The set has this member twice; it stands first at position {first}.", RESTORE
+
+
+def dangling(collection: str, value: Any, count: int) -> Letter:
+    others = f" {counted(count, 'record')} refer to it." if count > 1 else ""
+    return f"There is no record {shown(value)} in {named(collection)}.{others}", f"Write it into {named(collection)}."
+
+
+def wrong_name(right: str) -> Letter:
+    return f"The file is not named for the key that it holds: that would be {quoted(right)}.", RESTORE
+
+
+def mixed_keys() -> Letter:
+    return "The file holds records of more than one key.", RESTORE
+
+
+def stray(collection: str) -> Letter:
+    return (
+        f"This is no file of the collection {named(collection)}, though it lies in its folder.",
+        "Move it elsewhere: only the merge writes here.",
+    )
+
+
+def no_plain_file() -> Letter:
+    return "This is a link or an executable file; the state is plain files.", RESTORE
+
+
+def keys_disagree(segment: str) -> Letter:
+    return (
+        f"The key file does not hold the keys of {printable(segment)}, record by record.",
+        "Remove the key file and commit that: the merge then reads the segment itself.",
+    )
+
+
+def keys_missing(path: str) -> Letter:
+    return f"The segment's key file is missing: {printable(path)}.", RESTORE
+
+
+def keys_of_nothing() -> Letter:
+    return "The key file belongs to no segment.", RESTORE
+
+
+def counts_disagree(collection: str, said: int, found: int) -> Letter:
+    return (
+        f"The manifest says that {named(collection)} has {counted(said, 'record')}, but there are {found:,}.",
+        RESTORE,
+    )
+
+
+def manifest_missing(frame: int) -> Letter:
+    return f"The manifest of frame {frame} is missing, though the one after it names it.", RESTORE
+
+
+def manifest_changed(frame: int) -> Letter:
+    return f"The manifest of frame {frame} is not the one that the frame after it names.", RESTORE
+
+
+def foreign_edit(path: str, landed: str | None) -> Letter:
+    file = printable(path)
+    how = f"git checkout {landed} -- {file} (git rm {file} if it was added), and commit" if landed else RESTORE
+    return (
+        "The file was changed by another hand since the newest frame; a merge would stop.",
+        f"To undo that: {how}. To make the change, write it as a delta.",
+    )
+
+
+def not_the_manifests_state(frame: int) -> Letter:
+    return f"The state is not what frame {frame}'s manifest names, and no later commit explains it.", RESTORE
+
+
+def uncommitted_edit(path: str, *, gone: bool) -> Letter:
+    return (
+        f"The file was {'removed' if gone else 'changed'} in the work tree and that is not committed; "
+        "only the merge writes here.",
+        f"To undo that: git checkout -- {printable(path)}. To make the change, write it as a delta.",
+    )
