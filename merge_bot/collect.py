@@ -119,25 +119,6 @@ def foreign_edits(
     return landed.commit, [(status, path) for status, path in changed if not f"{path}/".startswith(outside)]
 
 
-def foreign_edits(
-    repository: Repository, files: CommitFiles, paths: Paths, manifest: Manifest
-) -> tuple[str | None, list[tuple[str, str]]] | None:
-    """None if canonical state is what the newest manifest proves.
-
-    Else the commit in which that manifest landed, and (status letter, path) of what other hands changed since.
-    """
-    if live_state_tree(files, paths) == manifest.state_tree and all(
-        (entry := files.entry(path)) and entry.id == blob for path, blob in manifest.adopted.items()
-    ):
-        return None
-    landed = repository.last_change(files.commit, paths.meta)
-    if landed is None:
-        return None, []
-    outside = tuple(f"{paths.state}/{name}/" for name in paths.outside_the_digest())
-    changed = repository.changed_paths(landed.commit, files.commit, paths.state)
-    return landed.commit, [(status, path) for status, path in changed if not f"{path}/".startswith(outside)]
-
-
 def _refuse_foreign_edits(repository: Repository, files: CommitFiles, paths: Paths, manifest: Manifest) -> None:
     found = foreign_edits(repository, files, paths, manifest)
     if found is not None:
