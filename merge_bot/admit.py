@@ -52,7 +52,7 @@ def admit(
     deltas: list[Delta] = []
     for candidate, verdict in _one_of_each(arrived, admission):
         known = ledger.entry(ledger_frame(candidate, verdict.frame, moment), candidate.digest)
-        if known and known.outcome != Outcome.QUARANTINED:
+        if known and known.outcome != Outcome.QUARANTINED and not known.requeued:
             receipt = _receipt(candidate, verdict, Outcome.DUPLICATE, Reason.ALREADY_MERGED)
             receipt.notes.append(letters.already_settled(known.outcome, known.merged_in))
             admission.settled.append((candidate, receipt))
@@ -161,7 +161,7 @@ def _refused_before(ledger: Ledger, admission: Admission, moment: Moment) -> Non
     """Bytes that are refused once more are in quarantine already: one copy of them is enough."""
     for candidate, receipt in admission.settled:
         known = ledger.entry(ledger_frame(candidate, receipt.frame, moment), candidate.digest)
-        if known and receipt.outcome == Outcome.QUARANTINED:
+        if known and not known.requeued and receipt.outcome == Outcome.QUARANTINED:
             receipt.outcome, receipt.reason = Outcome.DUPLICATE, Reason.ALREADY_MERGED
             receipt.notes.append(letters.already_settled(known.outcome, known.merged_in))
 

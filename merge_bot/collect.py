@@ -127,11 +127,20 @@ def _refuse_foreign_edits(repository: Repository, files: CommitFiles, paths: Pat
         raise ForeignEdit(letters.foreign_edit(changed, who, landed, manifest.frame))
 
 
+def _newest_merge(base: Base) -> Manifest:
+    """The manifest of the frame that looked into the inbox last: rollbacks do not."""
+    manifest = base.manifest
+    while manifest.rollback is not None:
+        manifest = read_manifest(base.files, base.paths, manifest.frame - 1, manifest.previous)
+    return manifest
+
+
 def collect(repository: Repository, base: Base, transport: Transport) -> Collected:
     """Everything pending at `base`. Raises RepositoryError if the history does not reach back far enough."""
-    since = base.manifest.base
+    newest = _newest_merge(base)
+    since = newest.base
     repository.deepen_until(since, tip=base.commit)
-    known = frozenset(str(one["blob"]) for one in base.manifest.deltas if one.get("blob"))
+    known = frozenset(str(one["blob"]) for one in newest.deltas if one.get("blob"))
     span = Span(since, base.commit, known, base.settings.max_delta_bytes)
     landed = next((one.commit for _, one in repository.landings(base.commit, [base.paths.meta], 1)), None)
     return Collected(base, transport.receive(span), transport, landed)

@@ -23,6 +23,7 @@ class Outcome(StrEnum):
     FENCED = "fenced"
     QUARANTINED = "quarantined"
     FALLBACK = "fallback"
+    UNDONE = "undone"
 
 
 class Recover(StrEnum):
@@ -102,6 +103,9 @@ class Reason(StrEnum):
     INCOMPLETE_ENTITY = "incomplete_entity"
     SUM_OUT_OF_RANGE = "sum_out_of_range"
     WAS_PARKED = "was_parked"
+    # going back
+    ROLLED_BACK = "rolled_back"
+    RESTORED = "restored"
 
 
 @dataclass(frozen=True, slots=True, order=True)

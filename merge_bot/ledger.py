@@ -21,7 +21,10 @@ FILLS_ITS_SLOT = frozenset({Outcome.APPLIED, Outcome.LATE})
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One delta's fate. `merged_in` is the frame that settled it; `fills` says whether its slot is full."""
+    """One delta's fate. `merged_in` is the frame that settled it; `fills` says whether its slot is full.
+
+    `requeued` stands beside the outcome `undone`: the delta was put up again, and is let in once more.
+    """
 
     delta: str
     outcome: str
@@ -29,6 +32,7 @@ class Line:
     stream_id: str | None = None
     run: str | None = None
     fills: bool = False
+    requeued: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (None, False)}

@@ -19,7 +19,8 @@ from merge_bot.state import Files, parse_json
 RULES_VERSION = 1
 """The version of the merge rules: replay is byte for byte within one version."""
 
-GENESIS, MERGE = "genesis", "merge"
+GENESIS, MERGE, ROLLBACK = "genesis", "merge", "rollback"
+_LATER = ("landed", "rollback", "kept_from")  # fields that older manifests lack
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,9 @@ class Manifest:
     `base` is the commit that was read (None: there was none), `state_tree` git's tree id of everything canonical,
     `files` the SHA-256 and record count of each state file that the frame wrote, `counts` every collection's
     records afterwards, `deltas` what was consumed, `previous` the digest of the manifest before, `landed` the commit
-    in which that one came to the branch: squash and rebase merges make commits of their own.
+    in which that one came to the branch: squash and rebase merges make commits of their own. `rollback` says what a
+    rollback did: the frame that it went back `to`, the deltas `undone` and `restored`, whether they were `requeued`.
+    Archives of frames before `kept_from` are no longer in the tree, only in history.
     """
 
     frame: int
@@ -46,13 +49,13 @@ class Manifest:
     previous: str | None = None
     rules: int = RULES_VERSION
     landed: str | None = None
+    rollback: Mapping[str, Any] | None = None
+    kept_from: int | None = None
 
     def as_bytes(self) -> bytes:
-        """Without `landed` where it is unknown, so that a manifest older than the field keeps its bytes."""
+        """Without fields that came later and say nothing here, so that an older manifest keeps its bytes."""
         value = fields_of(self)
-        if self.landed is None:
-            del value["landed"]
-        return document(value)
+        return document({name: one for name, one in value.items() if one is not None or name not in _LATER})
 
     @property
     def digest(self) -> str:

@@ -33,6 +33,31 @@ DELTA: dict[str, Any] = {
     "additionalProperties": False,
 }
 
+MOVED: dict[str, Any] = {
+    "title": "A delta that a rollback took out of the state, or brought back",
+    "type": "object",
+    "properties": {
+        "delta": {"description": "SHA-256 of its bytes", **_SHA256},
+        "merged_in": {"description": "the frame that had merged it", **_FRAME},
+        "source": {"description": "the path that it had come under", "type": "string"},
+    },
+    "required": ["delta", "merged_in", "source"],
+    "additionalProperties": False,
+}
+
+ROLLBACK: dict[str, Any] = {
+    "title": "What a rollback did",
+    "type": "object",
+    "properties": {
+        "to": {"description": "the frame whose state came back", **_FRAME},
+        "undone": {"type": "array", "items": MOVED},
+        "restored": {"type": "array", "items": MOVED},
+        "requeued": {"description": "whether the undone ones were put up again", "type": "boolean"},
+    },
+    "required": ["to", "undone", "restored", "requeued"],
+    "additionalProperties": False,
+}
+
 MANIFEST: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "The manifest of a frame: its proof",
@@ -61,6 +86,8 @@ MANIFEST: dict[str, Any] = {
         "adopted": {"description": "blob ids by path", "type": "object", "additionalProperties": _OBJECT},
         "previous": {"description": "digest of the manifest before", "anyOf": [_SHA256, {"type": "null"}]},
         "rules": {"description": "the version of the merge rules", "type": "integer", "minimum": 1},
+        "rollback": ROLLBACK,
+        "kept_from": {"description": "archives of frames before this one are only in history", **_FRAME},
     },
     "required": ["frame", "kind", "time", "base", "state_tree", "counts", "files", "deltas", "previous", "rules"],
     "additionalProperties": False,
