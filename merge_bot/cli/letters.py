@@ -167,3 +167,16 @@ def in_order(counts: Mapping[str, int]) -> str:
     if "files" in counts:
         parts.append(f"{counted(counts['records'], 'record')} of the state in {counted(counts['files'], 'file')}")
     return f"Everything is in order: {', '.join(parts)}."
+
+
+# --- write
+
+SLOT_OPTIONS = "On the command line these are --run NAME and --replace."
+
+
+def unreadable_operations(path: str, why: str) -> str:
+    return f"{printable(path)} cannot be read: {why}. Nothing was written."
+
+
+def no_inbox(path: str) -> str:
+    return f"{printable(path)} is a bare repository and has no inbox to write to. Write in a clone, commit and push."

@@ -1,0 +1,115 @@
+"""`dreamcatcher write`: a delta into the inbox, for workers that are no Python programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from merge_bot.cli import letters
+from merge_bot.cli.output import json_option, print_json, repo_option
+
+RUN_VARIABLE = "DREAMCATCHER_RUN"
+
+_EPILOG = """\b
+Examples:
+  dreamcatcher write --worker w1 operations.json
+  echo '{"stats_increments": {"total_posts": 1}}' | dreamcatcher write --worker w1
+  dreamcatcher write --worker w1 --fallback      tried, and have nothing
+  dreamcatcher schema delta --example | dreamcatcher write --worker w1
+
+The JSON is an object of operations by delta key. What it has of the envelope (frame, stream_id, utc, _meta) is used
+where no option says otherwise; the rest is filled in: the open frame, and the time now. The delta is held to the
+schemas in the work tree by the merge's own validation, and appears in the inbox whole or not at all.
+"""
+
+
+@click.command("write", epilog=_EPILOG)
+@click.argument("file", required=False, type=click.Path(allow_dash=True))
+@click.option("--worker", metavar="ID", help="Who writes: the delta's stream_id.")
+@click.option("--frame", type=click.IntRange(0), metavar="N", help="The frame (default: the open one).")
+@click.option("--run", metavar="NAME", envvar=RUN_VARIABLE, help="This run of the worker; a retry has the same.")
+@click.option("--replace", is_flag=True, help="Take the place of a delta of the same frame, worker and run.")
+@click.option("--fallback", is_flag=True, help="Say that the worker tried and has nothing; reads no FILE.")
+@repo_option
+@json_option
+def command(
+    file: str | None,
+    worker: str | None,
+    frame: int | None,
+    run: str | None,
+    replace: bool,
+    fallback: bool,
+    repo: str,
+    as_json: bool,
+) -> int:
+    """Write a delta file into the inbox, from the operations in FILE (or standard input), and print its path."""
+    from merge_bot.actions import run_name
+    from merge_bot.errors import EXIT_DONE, SlotTaken
+    from merge_bot.writer import Desk
+
+    if fallback and file:
+        raise click.UsageError("--fallback says that there is nothing, so it takes no FILE.")
+    document = {} if fallback else _read(file)
+    envelope = {name: document.pop(name) for name in ("frame", "stream_id", "utc", "_meta") if name in document}
+    if worker is None and "stream_id" not in envelope:
+        raise click.UsageError("Who writes? Give --worker ID, or a stream_id in the JSON.")
+    desk = Desk.open(_root(repo))
+    if frame is None:
+        frame = envelope["frame"] if "frame" in envelope else desk.open_frame()
+    stream_id = envelope["stream_id"] if worker is None else worker
+    meta = {**envelope.get("_meta", {})}
+    chosen = {"run": run or meta.get("run") or run_name(os.environ), "status": "fallback" if fallback else None}
+    meta |= {name: one for name, one in chosen.items() if one is not None}
+    try:
+        path = desk.write(
+            frame, stream_id, document, meta, utc=envelope.get("utc"), check=not fallback, replace=replace
+        )
+    except SlotTaken as error:
+        raise SlotTaken(f"{error}\n{letters.SLOT_OPTIONS}") from None
+    if as_json:
+        print_json({"path": str(path), "frame": frame, "stream_id": stream_id})
+    else:
+        print(path)
+    return EXIT_DONE
+
+
+def _read(file: str | None) -> dict[str, Any]:
+    """The object of operations; its `_meta` is an object, if there is one. Raises DeltaRejected if it is not so."""
+    from merge_bot import messages, worker_letters
+    from merge_bot.errors import DeltaRejected, DreamcatcherError
+    from merge_bot.findings import Problem, Reason
+    from merge_bot.strict_json import locate, parse
+
+    if file is None and sys.stdin.isatty():
+        raise click.UsageError("Give a FILE, or pipe the operations in.")
+    try:
+        data = sys.stdin.buffer.read() if file in (None, "-") else Path(str(file)).read_bytes()
+    except OSError as error:
+        raise DreamcatcherError(letters.unreadable_operations(str(file), error.strerror or str(error))) from None
+    name = "standard input" if file in (None, "-") else str(file)
+    parsed = parse(data, name)
+    problems = list(parsed.problems)
+    if not problems and not isinstance(parsed.value, dict):
+        problems = [Problem(name, 1, "", Reason.NOT_AN_OBJECT, *messages.delta_is_no_object(parsed.value))]
+    elif not problems and not isinstance(meta := parsed.value.get("_meta", {}), dict):
+        letter = messages.record_is_no_record(meta, '{"run": "…"}')
+        problems = [Problem(name, locate(data, ["/_meta"])["/_meta"], "/_meta", Reason.BAD_META, *letter)]
+    if problems:
+        raise DeltaRejected(worker_letters.rejected(worker_letters.WHOLE, problems), problems)
+    document: dict[str, Any] = parsed.value
+    return document
+
+
+def _root(repo: str) -> Path:
+    """The work tree's root. Raises RepositoryError where there is none."""
+    from merge_bot.errors import RepositoryError
+    from merge_bot.git import Repository
+
+    with Repository.open(repo) as repository:
+        if repository.work_tree is None:
+            raise RepositoryError(letters.no_inbox(str(repository.git_dir)))
+        return repository.work_tree
