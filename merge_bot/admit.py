@@ -71,7 +71,6 @@ def admit(
     _fill_slots(deltas, ledger, admission)
     _refused_before(ledger, admission, moment)
     admission.admitted.sort(key=lambda delta: delta.origin)
-    admission.settled.sort(key=lambda one: (one[1].digest, one[1].source))
     return admission
 
 

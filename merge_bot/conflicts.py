@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from merge_bot import letters
+from merge_bot.canonical import compact
 from merge_bot.delta import Origin, parse_utc
 from merge_bot.errors import UnreadableState
 from merge_bot.paths import Paths
@@ -56,8 +57,8 @@ class Conflicts:
         """Record a conflict; candidates that an open one of the same frame already has are kept."""
         old = self.get(collection, key, name)
         if old and old["frame"] == entry["frame"]:
-            known = {(one["delta"], one["stream_id"]) for one in entry["candidates"]}
-            kept = [one for one in old["candidates"] if (one["delta"], one["stream_id"]) not in known]
+            known = {compact(one) for one in entry["candidates"]}
+            kept = [one for one in old["candidates"] if compact(one) not in known]
             entry = entry | {"candidates": sorted(kept + entry["candidates"], key=_rank)}
         if old == entry:
             return

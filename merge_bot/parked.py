@@ -57,6 +57,5 @@ def _parked(one: dict[str, Any]) -> Parked:
 
 
 def parked_bytes(waiting: Iterable[Parked]) -> bytes:
-    """The file's bytes, in the order of the operations' rank."""
-    ranked = sorted(waiting, key=lambda one: one.operation.rank)
-    return b"".join(line(one.as_json()) for one in ranked)
+    """The file's bytes. `waiting` comes in the order of the operations' rank."""
+    return b"".join(line(one.as_json()) for one in waiting)

@@ -198,6 +198,18 @@ ROWS = [
         ["a", "b"],
     ),
     Row(
+        "an empty version of a full slot harms nobody",
+        [[A], [d("w1", 2)]],
+        {"frame-5-w1.json": "late, late_frame"},
+        ["a"],
+    ),
+    Row(
+        "another run of a frame that was merged is another slot",
+        [[d("w1", 1, "a", run="r"), d("w2", 1, "b")], [d("w1", 2, "c", run="s"), d("w2", 2, "d", run="r")]],
+        {"frame-5-w1.s.json": "late, late_frame", "frame-5-w2.r.json": "late, late_frame"},
+        ["a", "b", "c", "d"],
+    ),
+    Row(
         "the next frame is another slot",
         [[A], [d("w1", 2, "b", frame=6)]],
         {"frame-6-w1.json": "applied"},

@@ -37,6 +37,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "by": TEXT,
             "cites": {"type": "array", "items": INTEGER},
             "text": TEXT,
+            "note": {"type": ["string", "null"]},
         },
         ["n"],
         key=["n"],
@@ -208,6 +209,15 @@ def test_what_waited_is_released_with_its_rank_and_its_receipt_when_what_it_need
     assert [(one.pointer, one.reason) for one in released.operations] == [("/agents/0", "older_write")]
 
 
+def test_what_waited_keeps_its_rank_among_new_records() -> None:
+    world = fresh()
+    world.run(written("w1", 1, posts=[{"n": 1, "by": "kai"}, {"n": 2, "by": "kai", "text": "first"}]))
+    world.run(
+        written("w2", 2, frame=6, agents=[{"id": "kai", "name": "Kai"}], posts=[{"n": 3}, {"n": 2, "text": "second"}])
+    )
+    assert world.value("state/posts.json") == [{"by": "kai", "n": 1}, {"by": "kai", "n": 2, "text": "first"}, {"n": 3}]
+
+
 def test_a_record_waits_since_it_came_and_says_what_is_still_missing() -> None:
     world = fresh()
     world.run(written("w1", 1, posts=[{"n": 1, "cites": [2, 3]}]))
@@ -231,7 +241,7 @@ def without(*names: str, **changed: Any) -> Mapping[str, Any]:
 
 def parked_post() -> World:
     world = fresh()
-    world.run(written("w1", 1, posts=[{"n": 1, "text": "t", "cites": [2]}]))
+    world.run(written("w1", 1, posts=[{"n": 1, "text": "t", "note": None, "cites": [2]}]))
     return world
 
 
@@ -252,8 +262,16 @@ def test_a_parked_record_whose_collection_is_gone_waits_for_it_to_come_back() ->
         schema("append", {"n": INTEGER}, ["n"], key=["n"], layout="file") | {"additionalProperties": False},
         schema("append", {"n": TEXT}, ["n"], key=["n"], layout="file"),
         schema("append", {"n": INTEGER, "id": TEXT}, ["id"], key=["id"], layout="file"),
+        schema(
+            "append",
+            {"id": TEXT, "note": {"type": ["string", "null"]}},
+            ["note"],
+            key=["id"],
+            else_key=[{"hash": "note"}],
+            layout="file",
+        ),
     ],
-    ids=["a field is not known any more", "a field has another type", "it lacks the new key"],
+    ids=["a field is not known any more", "a field has another type", "it lacks the new key", "its new key is null"],
 )
 def test_a_parked_record_that_does_not_fit_a_changed_schema_stays_parked(changed: dict[str, Any]) -> None:
     world = parked_post()

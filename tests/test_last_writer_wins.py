@@ -122,10 +122,10 @@ def bio(value: str | None, **more: Any) -> dict[str, Any]:
     Row(
         "further late values join the conflict",
         AGENTS,
-        [[d("w1", 1, bio("a")), d("w2", 3, bio("b"))], [d("w3", 2, bio("c"))]],
+        [[d("w1", 1, bio("a")), d("w2", 3, bio("b"))], [d("w3", 0, bio("c"))]],
         {"kai": {"bio": "b"}},
         losses=["w1 /things/0: conflict, concurrent_write", "w3 /things/0: conflict, concurrent_write"],
-        conflicts={"kai": {"bio": (5, "latest", "b", [("w1", "a"), ("w3", "c"), ("w2", "b")])}},
+        conflicts={"kai": {"bio": (5, "latest", "b", [("w3", "c"), ("w1", "a"), ("w2", "b")])}},
     ),
     Row(
         "a late value that agrees leaves the conflict open",
@@ -358,6 +358,12 @@ HELD = schema("last-writer-wins", PROFILE, ["id"], key=["id"], layout="file", sh
         losses=["w1 /things/0: superseded, older_write"],
     ),
     Row(
+        "what the later frame agrees on stands, whatever its clocks say",
+        HELD,
+        [[d("w1", 9, bio("a"))], [d("w2", 1, bio("b"), frame=6)]],
+        {"kai": {"bio": "b"}},
+    ),
+    Row(
         "an older frame's late value loses to what stands",
         HELD,
         [[], [d("w1", 2, bio("a"), frame=6)], [d("w2", 1, bio("b"))]],
@@ -380,6 +386,15 @@ def test_rules_that_turn_from_latest_to_hold_take_what_stands_for_the_base() -> 
     world.run(d("w1", 2, bio("b"), frame=6), d("w2", 3, bio("c"), frame=6))
     assert state_of(world) == {"kai": {"bio": "a"}}
     assert conflicts_of(world) == {"kai": {"bio": (6, "hold", "a", [("w1", "b"), ("w2", "c")])}}
+
+
+def test_rules_that_turn_from_latest_to_hold_still_know_whose_value_stands() -> None:
+    world = World.of({"things": AGENTS})
+    world.run(d("w1", 1, bio("a")))
+    changed(world, HELD)
+    world.run(d("w2", 2, bio("b")))
+    assert state_of(world) == {"kai": {"bio": "a"}}
+    assert conflicts_of(world) == {"kai": {"bio": (5, "hold", "a", [("w1", "a"), ("w2", "b")])}}
 
 
 def test_rules_that_turn_from_hold_to_latest_let_every_candidate_compete() -> None:

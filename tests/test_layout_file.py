@@ -141,8 +141,9 @@ def test_the_empty_key_is_a_key_and_not_the_whole() -> None:
 def test_a_collection_that_is_one_value(rules: dict[str, Any], value: Any) -> None:
     bench = Bench(rules_of(rules))
     store = bench.open()
-    assert store.records([WHOLE]) == {}
+    assert store.records([WHOLE]) == store.records([]) == {}
     store.put(WHOLE, value)
     (change,) = bench.flush(store)
     assert (change.data, change.before, change.after, store.growth()) == (document(value), 0, 1, 1)
     assert bench.open().records([WHOLE]) == {WHOLE: value}
+    assert bench.open().records([]) == {}

@@ -51,7 +51,7 @@ def _open(
     """Record what was refused under one key, beside what an earlier frame refused."""
     first, value = kept
     old = conflicts.get(collection, key, WHOLE_RECORD)
-    known = old["candidates"] if old else [candidate(first, value)] if first else []
+    known = [candidate(first, value)] if first else []
     entry = {
         "frame": old["frame"] if old else refused[0].origin.frame,
         "policy": "first",

@@ -97,11 +97,8 @@ def hold(value: Any, clock: dict[str, Any] | None, writes: Sequence[Write]) -> S
     The clock keeps every write and the value before the first, so that a late delta finds the same answer. A writer
     that takes its word back in the same frame has still disagreed: more writes never clear what is held.
     """
-    if clock is None or "writes" not in clock:
-        known, base = [], value
-    else:
-        known, base = _known(value, clock), clock.get("base", _ABSENT)
-    ranked = sorted([*known, *writes], key=lambda write: (write.origin.frame, write.rank))
+    base = clock.get("base", _ABSENT) if clock and "writes" in clock else value
+    ranked = sorted([*_known(value, clock), *writes], key=lambda write: (write.origin.frame, write.rank))
     current, held = base, None
     for frame, group in groupby(ranked, key=lambda write: write.origin.frame):
         ones = list(group)
@@ -125,6 +122,23 @@ def hold(value: Any, clock: dict[str, Any] | None, writes: Sequence[Write]) -> S
         if one.origin.frame >= held or not _same(one.value, current)
     ]
     return Settled(current, new_clock, conflict, lost)
+
+
+def _agreed(ranked: Sequence[Write]) -> tuple[Write | None, int | None]:
+    """The first frame that disagrees, if one does, and the last write before it, if there is one."""
+    agreed = None
+    for frame, group in groupby(ranked, key=lambda write: write.origin.frame):
+        ones = list(group)
+        if len({one.origin.stream_id for one in ones}) > 1 and len({compact(one.value) for one in ones}) > 1:
+            return agreed, frame
+        agreed = ones[-1]
+    return agreed, None
+
+
+def standing(value: Any, clock: dict[str, Any] | None) -> Write | None:
+    """The write that gave a field its value, by the field's clock; None if it is older than the rules."""
+    known = _known(value, clock)
+    return _agreed(known)[0] if clock and "writes" in clock else known[0] if known else None
 
 
 def _same(one: Any, other: Any) -> bool:
