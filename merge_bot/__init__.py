@@ -4,17 +4,19 @@ The map, bottom first. A module imports only from its own line or the lines abov
 
     errors  findings  canonical  delta  collection  tree  paths  safe_path  guess  progress
     json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters  history_letters
-    settings  state  manifest  manifest_schema  ledger  workers  conflicts  parked  plain  page  markdown
-    layouts  strategies  records
+    submit_letters
+    settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
+    layouts  strategies  rollback_letters  records  diff
     x_merge  schemas  delta_schema  validate  explain
     admit  check  merge  receipts
-    git  commit_files  actions  delivery  termination  resources
+    git  commit_files  github_api  actions  delivery  termination  resources  patience
     transports  collect  genesis  snapshot
     publish
-    frame  clone  writer  worker  report  history  audit_letters  audit_files  audit_books  audit
+    frame  clone  writer  worker  parcel  target  submit
+    report  history  replay  blame  rollback  audit_letters  audit_files  audit_books  audit
     cli  __main__
 
-The first six lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
+The first seven lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
 the edges, each of which knows one outside thing, the stages that use them, and the doors.
 """
 

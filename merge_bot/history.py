@@ -6,6 +6,9 @@ the state as of frame N. A shallow clone is deepened as far as a question needs.
 
     history = History("path/to/repository")
     history.state(405).record("agents", "agent-aria")
+    for change in history.diff(404, 405).changes: …
+    history.replay(405).same
+    history.blame("agents", "agent-aria").fields["bio"]
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from merge_bot import history_letters as letters
 from merge_bot import letters as merge_letters
@@ -32,6 +35,12 @@ from merge_bot.paths import Paths
 from merge_bot.records import record_of, records_of
 from merge_bot.settings import SETTINGS_PATH
 from merge_bot.state import Meta, parse_json, read_meta
+from merge_bot.tree import Entry
+
+if TYPE_CHECKING:
+    from merge_bot.blame import Life
+    from merge_bot.diff import Diff
+    from merge_bot.replay import Replayed
 
 _FIRST_READ = 64
 
@@ -203,19 +212,54 @@ class History:
             raise RepositoryError(letters.no_landing(frame, self.ref))
         return found
 
+    def landing_if_any(self, frame: int) -> Landing | None:
+        """Where the frame came to the branch; None where no commit of this clone holds the state right after it."""
+        return self._find_landing(frame)
+
     def state(self, frame: int) -> State:
         """The state as of `frame`. Raises as `manifest` and `landing`; SchemaError."""
         files = CommitFiles(self.repository, self.landing(frame).commit)
         return State(frame, files, self.paths, self.collections(frame))
 
+    def frame_of(self, commit: str) -> int | None:
+        """The newest frame as of a commit; None where there was none yet."""
+        data = CommitFiles(self.repository, commit).read(self.paths.meta)
+        clock = _clock(data, self.paths.meta) if data is not None else None
+        return clock["frame"] - 1 if isinstance(clock, dict) and isinstance(clock.get("frame"), int) else None
+
     def collections(self, frame: int) -> Collections:
         """The collections by the schemas that the frame was merged with."""
         return self._collections(tuple(sorted(self.manifest(frame).schemas.items())))
 
+    def diff(self, before: int, after: int) -> Diff:
+        """What changed from frame `before` to frame `after`, by collection, record and field."""
+        from merge_bot.diff import diff
+
+        old, new = self.state(before), self.state(after)
+        return diff(old.files, new.files, old.collections, new.collections, self.paths)
+
+    def replay(self, frame: int) -> Replayed:
+        """Merge the frame's archived deltas once more, and say whether every byte is the same."""
+        from merge_bot.replay import replay
+
+        return replay(self, frame)
+
+    def blame(self, collection: str, key: str = "", frame: int | None = None) -> Life:
+        """A record's whole life up to `frame` (None: the newest): which delta of which worker set each field."""
+        from merge_bot.blame import blame
+
+        return blame(self, collection, key, self.newest if frame is None else frame)
+
     def archived(self, frame: int, path: str) -> bytes | None:
-        """A file of the frame's folder: from the tip, or where it was pruned, from the landing commit."""
-        data = self.files.read(path)
-        return CommitFiles(self.repository, self.landing(frame).commit).read(path) if data is None else data
+        """The bytes of a file of the frame's folder, found as `archived_entry` finds it."""
+        entry = self.archived_entry(frame, path)
+        return self.repository.read_blob(entry.id) if entry and entry.is_file else None
+
+    def archived_entry(self, frame: int, path: str) -> Entry | None:
+        """A file of the frame's folder: at the tip, or where it was pruned, in the landing commit; None if nowhere."""
+        if self.files.folder(self.paths.frame(frame)):
+            return self.files.entry(path)
+        return CommitFiles(self.repository, self.landing(frame).commit).entry(path)
 
     def check_number(self, frame: int) -> None:
         """Raises RepositoryError unless there is, or once was, a frame of this number."""

@@ -42,3 +42,46 @@ def no_collection(name: str, known: Sequence[str]) -> str:
 
 def no_record(collection: str, key: str, frame: int) -> str:
     return f"There is no {named(collection)} {quoted(key)} as of frame {frame}, and no frame up to then wrote one."
+
+
+# --- replay
+
+_KINDS = {
+    "genesis": "is the genesis, which proves what was there before the first merge",
+    "adopt": "takes a change by another hand into the chain",
+    "rollback": "brings an older state back",
+}
+
+
+def nothing_merged(frame: int, kind: str) -> str:
+    return f"Frame {frame} {_KINDS.get(kind, f'is of kind {kind}')}: there was nothing to merge."
+
+
+def older_rules(frame: int, rules: int, known: int) -> str:
+    return (
+        f"Frame {frame} was merged by merge rules version {rules}; these are version {known}, which may merge the same "
+        "deltas otherwise, so it is not replayed. Its digests prove it all the same: `dreamcatcher verify`. To replay "
+        "it, use the version of Dream Catcher of its time."
+    )
+
+
+def no_base(frame: int, commit: str | None) -> str:
+    return (
+        f"Frame {frame} was merged onto commit {commit}, which this clone does not have, so it cannot be replayed. "
+        "Fetch it (git fetch --unshallow, or git fetch origin COMMIT); if no remote has it, the history was rewritten."
+    )
+
+
+def archive_missing(path: str, frame: int) -> str:
+    return (
+        f"{printable(path)}, a delta that frame {frame} consumed, is not in its archive, so the frame cannot be merged "
+        "again. Somebody removed it: `git log -- FILE` tells who; restore it from the commit in which it landed."
+    )
+
+
+def archive_changed(path: str, frame: int, expected: str, found: str) -> str:
+    return (
+        f"{printable(path)}, a delta that frame {frame} consumed, is not what it was: the manifest names SHA-256\n"
+        f"{expected}, the bytes are {found}. Somebody changed it: `git log -- FILE` tells who; "
+        "restore it from the commit in which it landed."
+    )

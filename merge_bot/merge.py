@@ -113,12 +113,12 @@ def _open(files: Files, paths: Paths, collections: Collections, frame: int) -> t
         store = open_store(Opening(rules, files, paths, frame, shared))
         clocks = None
         if rules.strategy == LAST_WRITER_WINS:
-            clocks = open_store(Opening(_clock_rules(rules, paths), files, paths, frame, shared))
+            clocks = open_store(Opening(clock_rules(rules, paths), files, paths, frame, shared))
         grounds[name] = Ground(store, clocks, conflicts)
     return grounds, conflicts
 
 
-def _clock_rules(rules: Collection, paths: Paths) -> Collection:
+def clock_rules(rules: Collection, paths: Paths) -> Collection:
     """Clocks lie as their entities do: a file a key beside `entities`, one file beside `file`."""
     path = paths.clocks(rules.name)
     if rules.layout == "file":

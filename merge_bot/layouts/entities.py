@@ -87,6 +87,10 @@ class EntitiesStore:
     def growth(self) -> int:
         return self._growth
 
+    def path_of(self, key: str) -> str | None:
+        """Where the entity lies; None if there is none."""
+        return self._find(key)
+
     def _load(self, keys: Iterable[str]) -> None:
         """Read, in one batch, those of `keys` that are there and not read yet."""
         where = {key: path for key in keys if key not in self._stored and (path := self._find(key))}

@@ -80,6 +80,17 @@ class SegmentsStore:
     def growth(self) -> int:
         return len(self._added)
 
+    def path_of(self, key: str) -> str | None:
+        """The segment that holds the record under `key`; None if none does."""
+        one = key_hash(key)
+        for name, hashes in self._key_files().items():
+            path = self._segment(name)
+            if one in hashes and any(
+                self._rules.key_of(record) == key for record in parse_lines(self._files.read(path) or b"", path)
+            ):
+                return path
+        return None
+
     def _key_files(self) -> Mapping[str, array[int]]:
         """The key hashes of each segment by its name (000/000405), in line order."""
         if self._hashes is None:

@@ -1,0 +1,165 @@
+"""Replay: a frame's archived deltas merged once more onto the state that it was merged onto, by the same `run_frame`.
+
+What comes out must be the same to the last byte: the manifest, and every file that the frame wrote. A frame of older
+merge rules is not replayed: its digests still prove it (`dreamcatcher verify`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from merge_bot import history_letters as letters
+from merge_bot.canonical import digest, document
+from merge_bot.collect import Base, open_base
+from merge_bot.commit_files import CommitFiles
+from merge_bot.delta import Candidate
+from merge_bot.errors import RepositoryError, UnreadableState
+from merge_bot.frame import run_frame
+from merge_bot.manifest import MERGE, RULES_VERSION, Manifest
+from merge_bot.progress import Progress, silent
+from merge_bot.publish.dry_run import DryRun
+from merge_bot.snapshot import Frame
+from merge_bot.state import Meta
+from merge_bot.transports.base import Changes, Span
+from merge_bot.tree import FILE, Entry, object_id
+
+if TYPE_CHECKING:
+    from merge_bot.history import History
+
+
+@dataclass(slots=True)
+class Replayed:
+    """A frame merged once more. `same` is None where there was nothing to merge, and `note` says why.
+
+    `manifest` is the archived one's digest, `differs` names each path that came out otherwise.
+    """
+
+    frame: int
+    kind: str
+    manifest: str
+    same: bool | None
+    deltas: int = 0
+    files: int = 0
+    differs: list[str] = field(default_factory=list)
+    note: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+class ArchiveTransport:
+    """The deltas that one frame consumed, from its archive; each is held against its digest.
+
+    Raises UnreadableState, naming the file, if bytes are not what the manifest says.
+    """
+
+    def __init__(self, history: History, manifest: Manifest) -> None:
+        self._history, self._manifest = history, manifest
+
+    def send(self, name: str, data: bytes) -> None:
+        raise TypeError("an archive takes nothing in")
+
+    def receive(self, span: Span) -> Sequence[Candidate]:
+        return [self.candidate(row, span.max_bytes) for row in self._manifest.deltas]
+
+    def settle(self, consumed: Iterable[Candidate], held: Iterable[Candidate]) -> Mapping[str, bytes | Entry | None]:
+        return {}
+
+    def candidate(self, row: Mapping[str, Any], limit: int) -> Candidate:
+        repository, source = self._history.repository, row["source"]
+        mode, at_tip = row.get("mode", FILE), not row.get("gone", False)
+        where, blob = self._place(row)
+        size = repository.sizes([blob])[blob]
+        if size is None:
+            raise UnreadableState(letters.archive_missing(where, self._manifest.frame))
+        data = repository.read_blob(blob) if size <= limit else None
+        found = repository.digest_blob(blob) if data is None else digest(data)
+        if found != row["delta"]:
+            raise UnreadableState(letters.archive_changed(where, self._manifest.frame, row["delta"], found))
+        return Candidate(source, row.get("blob", ""), mode, size, data, found, at_tip)
+
+    def _place(self, row: Mapping[str, Any]) -> tuple[str, str]:
+        """Where a delta's bytes are: the archive's path and blob, of a duplicate what it came under."""
+        if "file" not in row:
+            return row["source"], row.get("blob", "")
+        entry = self._history.archived_entry(self._manifest.frame, row["file"])
+        if entry is None or not entry.is_file:
+            raise UnreadableState(letters.archive_missing(row["file"], self._manifest.frame))
+        return row["file"], entry.id
+
+
+def replay(history: History, frame: int, progress: Progress = silent) -> Replayed:
+    """Merge `frame` once more and compare. Raises RepositoryError, UnreadableState, SchemaError."""
+    manifest = history.manifest(frame)
+    done = Replayed(frame, manifest.kind, manifest.digest, None, len(manifest.deltas))
+    if manifest.kind != MERGE:
+        done.note = letters.nothing_merged(frame, manifest.kind)
+        return done
+    if manifest.rules < RULES_VERSION:
+        done.note = letters.older_rules(frame, manifest.rules, RULES_VERSION)
+        return done
+    merged = merge_again(history, manifest, progress)
+    if merged is None:
+        done.same, done.differs = False, [history.paths.manifest(frame)]
+        return done
+    changes = as_archived(merged, manifest, history)
+    done.files = sum(data is not None for data in changes.values())
+    done.differs = sorted(
+        {*_unlike_the_manifest(merged, manifest, changes, history), *_unlike_landed(history, changes, frame)}
+    )
+    done.same = not done.differs
+    return done
+
+
+def merge_again(history: History, manifest: Manifest, progress: Progress = silent) -> Frame | None:
+    """The frame of a merge's manifest, from its archive; None if nothing in the archive makes one."""
+    base = base_of(history, manifest)
+    now = datetime.fromisoformat(manifest.time.replace("Z", "+00:00"))
+    return run_frame(history.repository, base, ArchiveTransport(history, manifest), DryRun(), now, progress).frame
+
+
+def base_of(history: History, manifest: Manifest) -> Base:
+    """The commit that a frame was merged onto, with the settings and schemas of then. Raises RepositoryError."""
+    repository, commit = history.repository, manifest.base
+    if commit is not None and not repository.has_commit(commit) and repository.is_shallow:
+        repository.deepen_until(commit, tip=history.tip)
+    if commit is None or not repository.has_commit(commit):
+        raise RepositoryError(letters.no_base(manifest.frame, commit))
+    return open_base(repository, commit, history.settings_path)
+
+
+def as_archived(frame: Frame, manifest: Manifest, history: History) -> Changes:
+    """What the frame writes, with what its clone knew of the landing before: an observation, not a result."""
+    changes = dict(frame.changes)
+    if frame.manifest.landed != manifest.landed:
+        proof = replace(frame.manifest, landed=manifest.landed).as_bytes()
+        meta = Meta(frame.number + 1, manifest.time, digest(proof))
+        changes[history.paths.manifest(frame.number)] = proof
+        changes[history.paths.meta] = document(meta.as_json())
+    return changes
+
+
+def _unlike_the_manifest(frame: Frame, manifest: Manifest, changes: Changes, history: History) -> Iterable[str]:
+    path = history.paths.manifest(manifest.frame)
+    if changes.get(path) == manifest.as_bytes():
+        return []
+    files = {**frame.manifest.files, **manifest.files}
+    unlike = [one for one in files if frame.manifest.files.get(one) != manifest.files.get(one)]
+    return [*unlike, path]
+
+
+def _unlike_landed(history: History, changes: Changes, frame: int) -> Iterable[str]:
+    """The files that lie otherwise in the commit in which the frame landed."""
+    landing = history.landing_if_any(frame)
+    if landing is None:
+        return
+    files = CommitFiles(history.repository, landing.commit)
+    for path, change in changes.items():
+        if change is not None:
+            entry = files.entry(path)
+            wanted = change.id if isinstance(change, Entry) else object_id("blob", change, files.object_format)
+            if entry is None or entry.id != wanted:
+                yield path
