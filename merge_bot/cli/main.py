@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "Find everything wrong with deltas, schemas, settings and state; change nothing.",
     "merge": "Merge every pending delta into one commit.",
     "status": "Show the open frame, what waits for it, and how old it is.",
+    "rollback": "Make an earlier frame's state the newest.",
     "schema": "Print a collection's schema, or the delta's.",
     "action": "Run as a GitHub Action does (reads its environment).",
 }
