@@ -13,7 +13,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     transports  collect  genesis  snapshot
     publish
     frame  clone  writer  worker  parcel  target  submit
-    report  history  rollback  replay  blame  rollback  audit_letters  audit_files  audit_books  audit
+    report  history  replay  blame  rollback  audit_letters  audit_files  audit_books  audit
     cli  __main__
 
 The first seven lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
