@@ -220,6 +220,20 @@ def test_secrets_are_masked(secret: str, shown: str) -> None:
     assert process.letters.masked(secret) == shown
 
 
+def test_secrets_are_masked_in_what_git_said() -> None:
+    said = process.letters.said(b"old\n" * 20 + b"fatal: https://user:hunter2@example.com \x1b[31mred\xff\n\n")
+    assert said.splitlines()[-1] == r"  fatal: https://***@example.com \u001b[31mred\xff"
+    assert len(said.splitlines()) == 11
+
+
+def test_git_speaks_plainly_asks_nothing_and_locks_nothing_to_read(repo: Repo) -> None:
+    with repo.opened() as found:
+        for writes in (False, True):
+            told = found.git.run("-c", "alias.told=!env", "told", writes=writes).out.decode().splitlines()
+            assert {"LC_ALL=C", "GIT_TERMINAL_PROMPT=0"} <= {*told}
+            assert ("GIT_OPTIONAL_LOCKS=0" in told) is not writes
+
+
 def test_secrets_are_masked_in_the_log_and_in_the_letter(repo: Repo, caplog: pytest.LogCaptureFixture) -> None:
     repo.commit({"a": b"1"})
     secret = "https://user:hunter2@127.0.0.1:1/x.git"
@@ -526,12 +540,17 @@ def test_settings_of_the_user_change_nothing(repo: Repo, setting: str) -> None:
     repo.write("in/evil", b"2")
     repo.git("add", ".")
     repo.commit()
-    tip = repo.commit({"in/evil": None})
+    repo.commit({"in/evil": None})
+    unsigned = repo.git("cat-file", "commit", "HEAD")
+    signed = unsigned.replace("\n\n", "\ngpgsig -----BEGIN PGP SIGNATURE-----\n -----END PGP SIGNATURE-----\n\n", 1)
+    tip = repo.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=signed.encode())
+    repo.git("notes", "add", "-m", "a note", tip)
 
     def everything() -> object:
         with Repository.open(repo.path / "in") as found:
             return (
                 found.log_changes(None, tip, "in"),
+                found.log_changes(None, tip, "in/b"),
                 found.last_change(tip, "in/b"),
                 found.changed_paths(f"{tip}~2", tip, "in"),
             )
@@ -615,14 +634,15 @@ def clone(origin: Repo, path: Path, *options: str) -> Repo:
 def test_a_shallow_clone_is_deepened_until_nothing_is_missing(origin: Repo, tmp_path: Path) -> None:
     shallow = clone(origin, tmp_path / "shallow", "--depth=1")
     base = origin.git("rev-parse", "HEAD~100")
-    refs = shallow.refs()
+    origin.commit({"in/a": b"meanwhile"})
+    tracked = shallow.git("for-each-ref")
     with shallow.opened() as found, origin.opened() as whole:
         assert found.is_shallow and not found.has_commit(base)
         found.deepen_until(base, ref="main")
         assert found.has_commit(base)
-        assert versions(found, base, "HEAD") == versions(whole, base, "HEAD")
+        assert versions(found, base, "HEAD") == versions(whole, base, "HEAD~1")
         assert ("in/side", b"first") in versions(found, base, "HEAD")
-    assert shallow.refs() == refs
+    assert shallow.git("for-each-ref") == tracked
 
 
 def test_having_the_commit_is_not_enough_when_a_side_branch_is_cut_off(origin: Repo, tmp_path: Path) -> None:

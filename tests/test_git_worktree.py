@@ -17,6 +17,7 @@ import pytest
 from merge_bot.errors import GitFailed, LocalEdits, RepositoryError
 from merge_bot.git import Content, Entry, New, Repository, checkout, consumed, files, scan
 from merge_bot.git.process import Git
+from merge_bot.tree import object_id
 from tests.repo import AUTHOR, BRANCH, Repo
 
 MakeRepo = Callable[..., Repo]
@@ -130,7 +131,7 @@ def test_exec_bits_mean_nothing_where_the_file_system_has_none(repo: Repo) -> No
 def test_scan_bears_files_that_vanish_change_or_turn_into_something_else(
     repo: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("gone", "growing", "swapped", "kept"):
+    for name in ("gone", "growing", "swapped", "kept", "grown"):
         repo.write(f"in/{name}", name.encode())
     tip = repo.commit({"x": b"1"})
     look = files.look
@@ -145,10 +146,10 @@ def test_scan_bears_files_that_vanish_change_or_turn_into_something_else(
             os.mkfifo(path)
         return info
 
-    def meddling_pieces(file: BinaryIO) -> Iterator[bytes]:
+    def meddling_pieces(file: BinaryIO, path: str = "in/growing") -> Iterator[bytes]:
         for piece in pieces(file):
             if piece.startswith(b"growing"):
-                with (repo.path / "in/growing").open("ab") as more:
+                with (repo.path / path).open("ab") as more:
                     more.write(b"more")
             yield piece
 
@@ -156,8 +157,11 @@ def test_scan_bears_files_that_vanish_change_or_turn_into_something_else(
     monkeypatch.setattr(files, "pieces", meddling_pieces)
     with repo.opened() as found:
         local = found.untracked_and_changed(tip, "in")
-        assert list(local.changed) == ["in/kept"]
+        assert list(local.changed) == ["in/grown", "in/kept"]
         assert local.odd == {"in/growing": "a file that is being written"}
+        repo.write("in/grown", b"growing")
+        monkeypatch.setattr(files, "pieces", lambda file: meddling_pieces(file, "in/grown"))
+        assert local.changed["in/grown"].read() is None
         os.unlink(repo.path / "in/kept")
         assert local.changed["in/kept"].read() is None
 
@@ -302,6 +306,11 @@ def stage_and_take_back(repo: Repo) -> None:
     repo.write("state/a.json", b"old a")
 
 
+def stage_other_than_what_comes(repo: Repo) -> None:
+    stage(repo)
+    repo.write("state/a.json", b"new a")
+
+
 def stage_removal(repo: Repo) -> None:
     repo.git("rm", "--quiet", "state/a.json")
 
@@ -347,6 +356,7 @@ EDITS = {
     edit_what_goes: ["state/b.json"],
     stage: ["state/a.json"],
     stage_and_take_back: ["state/a.json"],
+    stage_other_than_what_comes: ["state/a.json"],
     stage_removal: ["state/a.json"],
     unstage_what_goes: ["state/b.json"],
     stage_what_comes: ["state/c/d.json"],
@@ -512,6 +522,33 @@ def test_a_version_that_was_taken_aside_never_goes_back_over_a_newer_one(
     assert spare.startswith("in/one.") and sorted(repo.status) == ["?? in/one", f"?? {spare}"]
 
 
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    place = os.fsencode(tmp_path)
+    files.write_durably(place + b"/file", b"1")
+    os.symlink(b"file", place + b"/link")
+    os.mkfifo(place + b"/fifo")
+    for name in (b"link", b"fifo", b"", b"nothing", b"file/below"):
+        assert files.open_regular(place + b"/" + name) is None
+    with files.open_regular(place + b"/file") or open(os.devnull, "rb") as file:
+        assert b"".join(files.pieces(file)) == b"1"
+
+
+def test_what_was_left_aside_is_decided_before_another_file_is_taken(tmp_path: Path) -> None:
+    place = os.fsencode(tmp_path / "delta.json")
+    blob = object_id("blob", b"merged")
+    spare = tmp_path / f"delta.{object_id('blob', b'other')[:12]}.json"
+    for _ in range(2):  # the second time, the spare name has this very content already
+        files.write_durably(place, b"merged")
+        files.write_durably(consumed.aside_of(place), b"other")
+        consumed.take_away(place, blob, "sha1")
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {spare.name: b"other"}
+    spare.write_bytes(b"something else under that name")
+    files.write_durably(place, b"merged")
+    files.write_durably(consumed.aside_of(place), b"other")
+    consumed.take_away(place, blob, "sha1")
+    assert sorted(path.read_bytes() for path in tmp_path.iterdir()) == [b"other", b"something else under that name"]
+
+
 def test_giving_back_works_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*arguments: object, **options: object) -> None:
         raise PermissionError("no hard links here")
@@ -629,6 +666,15 @@ def test_a_lost_race_leaves_no_marker(move: Move) -> None:
         rival = repo.commit({"rival": b"1"})
         assert not found.compare_and_swap(BRANCH, move.new, move.old)
     assert (move.marked, repo.head, repo.status) == (False, rival, [])
+
+
+def test_a_race_lost_by_what_was_not_announced_leaves_the_marker_of_another(move: Move) -> None:
+    move.crash()
+    with move.repo.opened() as found:
+        late = found.write_commit(move.old, {"x": b"1"}, "late\n", AUTHOR, 0)
+        assert not found.compare_and_swap(BRANCH, late, move.old)
+    assert move.repair()
+    assert (move.repo.status, tree(move.repo)) == ([], move.after)
 
 
 def test_a_marker_of_a_branch_that_went_elsewhere_is_dropped(move: Move) -> None:

@@ -96,9 +96,7 @@ def give_back(source: bytes, target: bytes) -> bool:
     """Put a file at a place where nothing lies; False if something does. The source may stay, as a second name."""
     try:
         os.link(source, target, follow_symlinks=False)
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without hard links: all that is left is to look first
+    except OSError:  # it is taken, or a file system has no hard links: then all that is left is to look first
         return look(target) is None and rename(source, target)
     return True
 

@@ -9,10 +9,10 @@ from merge_bot.git.process import Git, text
 
 _RAW = ("--raw", "-z", "--no-abbrev", "--no-renames", "--ignore-submodules=none")
 _LOG = (
-    "-c", "log.follow=false",  # would turn one folder into a chase after renames
+    "-c", "log.follow=false",  # would turn the changes of one file into a chase after renames
     "-c", "log.showRoot=true",
     "-c", "commitGraph.readChangedPaths=false",  # its filters were wrong for non-ASCII names in some versions of git
-    "log", "--no-color", "--no-show-signature", "--no-notes", "--no-mailmap", "--no-relative", "--encoding=UTF-8",
+    "log", "--no-show-signature", "--no-notes", "--no-mailmap", "--encoding=UTF-8",
 )  # fmt: skip
 
 
