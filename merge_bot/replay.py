@@ -18,7 +18,7 @@ from merge_bot.commit_files import CommitFiles
 from merge_bot.delta import Candidate
 from merge_bot.errors import RepositoryError, UnreadableState
 from merge_bot.frame import run_frame
-from merge_bot.manifest import MERGE, RULES_VERSION, Manifest
+from merge_bot.manifest import MERGE, ROLLBACK, RULES_VERSION, Manifest
 from merge_bot.progress import Progress, silent
 from merge_bot.publish.dry_run import DryRun
 from merge_bot.snapshot import Frame
@@ -95,7 +95,7 @@ def replay(history: History, frame: int, progress: Progress = silent) -> Replaye
     """Merge `frame` once more and compare. Raises RepositoryError, UnreadableState, SchemaError."""
     manifest = history.manifest(frame)
     done = Replayed(frame, manifest.kind, manifest.digest, None, len(manifest.deltas))
-    if manifest.kind != MERGE:
+    if manifest.kind not in (MERGE, ROLLBACK):
         done.note = letters.nothing_merged(frame, manifest.kind)
         return done
     if manifest.rules < RULES_VERSION:
@@ -115,9 +115,16 @@ def replay(history: History, frame: int, progress: Progress = silent) -> Replaye
 
 
 def merge_again(history: History, manifest: Manifest, progress: Progress = silent) -> Frame | None:
-    """The frame of a merge's manifest, from its archive; None if nothing in the archive makes one."""
+    """The frame of a merge's manifest, from its archive (a rollback's, from the frame that it went back to).
+
+    None if nothing in the archive makes one.
+    """
     base = base_of(history, manifest)
     now = datetime.fromisoformat(manifest.time.replace("Z", "+00:00"))
+    if manifest.rollback is not None:
+        from merge_bot.rollback import rollback_frame
+
+        return rollback_frame(history, base, manifest.rollback["to"], now, requeue=manifest.rollback["requeued"])
     return run_frame(history.repository, base, ArchiveTransport(history, manifest), DryRun(), now, progress).frame
 
 
