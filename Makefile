@@ -65,7 +65,7 @@ COMPILE = $(UV) pip compile --quiet $(UPGRADE) --universal --python-version 3.11
 	--custom-compile-command "make lock"
 
 clean: ## remove everything that was made here
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
+	rm -rf .venv .cache build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
 
 $(LIBRARIES): requirements.lock requirements-build.lock
 	@command -v git >/dev/null || { echo "git is missing. Install it, then run make again." >&2; exit 1; }
