@@ -133,7 +133,15 @@ def bio(value: str | None, **more: Any) -> dict[str, Any]:
         [[d("w1", 1, bio("a")), d("w2", 2, bio("b"))], [d("w3", 3, bio("b"))]],
         {"kai": {"bio": "b"}},
         losses=["w1 /things/0: conflict, concurrent_write"],
-        conflicts={"kai": {"bio": (5, "latest", "b", [("w1", "a"), ("w2", "b")])}},
+        conflicts={"kai": {"bio": (5, "latest", "b", [("w1", "a"), ("w2", "b"), ("w3", "b")])}},
+    ),
+    Row(
+        "an open conflict says what stands now, also where the winner thought better of it",
+        AGENTS,
+        [[d("w1", 1, bio("a")), d("w2", 2, bio("b"))], [d("w2", 3, bio("a"), run="2")]],
+        {"kai": {"bio": "a"}},
+        losses=["w1 /things/0: conflict, concurrent_write"],
+        conflicts={"kai": {"bio": (5, "latest", "a", [("w1", "a"), ("w2", "b"), ("w2", "a")])}},
     ),
     Row(
         "a later frame's write closes the conflict",

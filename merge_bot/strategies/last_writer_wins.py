@@ -66,11 +66,13 @@ def _known(value: Any, clock: dict[str, Any] | None) -> list[Write]:
 
 @dataclass(slots=True)
 class Settled:
-    """A field after a fold: its value (or absent), its clock, the open conflict if any, and the losing writes."""
+    """A field after a fold: its value (or absent), its clock, the losing writes, and the writes of one frame as a
+    conflict would list them; `disputed` says that they are one."""
 
     value: Any
     clock: dict[str, Any]
-    conflict: dict[str, Any] | None
+    entry: dict[str, Any] | None
+    disputed: bool
     lost: list[tuple[Write, Outcome, Reason]]
 
 
@@ -80,7 +82,7 @@ def latest(value: Any, clock: dict[str, Any] | None, writes: Sequence[Write]) ->
     winner = ranked[-1]
     finals = {one.origin.stream_id: one for one in ranked if one.origin.frame == winner.origin.frame}
     rivals = [one for one in finals.values() if not _same(one.value, winner.value)]
-    conflict = _entry(winner, LATEST, winner.value, list(finals.values())) if rivals else None
+    entry = _entry(winner, LATEST, winner.value, list(finals.values()))
     lost = [
         (one, Outcome.CONFLICT, Reason.CONCURRENT_WRITE)
         if one in rivals
@@ -88,7 +90,7 @@ def latest(value: Any, clock: dict[str, Any] | None, writes: Sequence[Write]) ->
         for one in writes
         if not _same(one.value, winner.value)
     ]
-    return Settled(winner.value, winner.as_json(), conflict, lost)
+    return Settled(winner.value, winner.as_json(), entry, bool(rivals), lost)
 
 
 def hold(value: Any, clock: dict[str, Any] | None, writes: Sequence[Write]) -> Settled:
@@ -111,9 +113,10 @@ def hold(value: Any, clock: dict[str, Any] | None, writes: Sequence[Write]) -> S
         new_clock["base"] = base
     if held is None:
         older = [one for one in writes if not _same(one.value, current)]
-        return Settled(current, new_clock, None, [(one, Outcome.SUPERSEDED, Reason.OLDER_WRITE) for one in older])
+        lost = [(one, Outcome.SUPERSEDED, Reason.OLDER_WRITE) for one in older]
+        return Settled(current, new_clock, None, False, lost)
     waiting = [one for one in ranked if one.origin.frame >= held]
-    conflict = _entry(waiting[0], HOLD, None if current is _ABSENT else current, waiting)
+    entry = _entry(waiting[0], HOLD, None if current is _ABSENT else current, waiting)
     lost = [
         (one, Outcome.HELD, Reason.HELD_FOR_RESOLUTION)
         if one.origin.frame >= held
@@ -121,7 +124,7 @@ def hold(value: Any, clock: dict[str, Any] | None, writes: Sequence[Write]) -> S
         for one in writes
         if one.origin.frame >= held or not _same(one.value, current)
     ]
-    return Settled(current, new_clock, conflict, lost)
+    return Settled(current, new_clock, entry, True, lost)
 
 
 def _agreed(ranked: Sequence[Write]) -> tuple[Write | None, int | None]:
@@ -153,11 +156,11 @@ def _entry(of: Write, policy: str, value: Any, writes: Sequence[Write]) -> dict[
 
 @dataclass(slots=True)
 class EntityFold:
-    """One entity after its operations. `conflicts` maps a written field to its open conflict, or None."""
+    """One entity after its operations. `settled` is what became of each field that has no strategy of its own."""
 
     entity: dict[str, Any]
     clock: dict[str, Any]
-    conflicts: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    settled: dict[str, Settled] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)
     out_of_range: list[str] = field(default_factory=list)
 
@@ -194,7 +197,7 @@ def fold_entity(
             else:
                 folded.entity.pop(name, None)
             folded.clock[name] = settled.clock
-            folded.conflicts[name] = settled.conflict
+            folded.settled[name] = settled
             for write, outcome, reason in settled.lost:
                 won = None if settled.value is _ABSENT else settled.value
                 lost.setdefault((write.origin.digest, write.index), {})[name] = (outcome, reason, won)
@@ -248,15 +251,13 @@ class LastWriterWins:
 
 
 def _mark(conflicts: Conflicts, collection: str, key: str, folded: EntityFold) -> None:
-    for name, entry in folded.conflicts.items():
-        if entry:
+    """Open conflicts, and close those that a later frame's write settled.
+
+    One stays open while the field's value is of the frame in which it arose; further writes of that frame join it.
+    """
+    for name, field_after in folded.settled.items():
+        entry, old = field_after.entry, conflicts.get(collection, key, name)
+        if entry and (field_after.disputed or (old and old["frame"] == entry["frame"])):
             conflicts.open(collection, key, name, entry)
-        else:
-            old = conflicts.get(collection, key, name)
-            if old and not _still_open(old, folded.clock.get(name)):
-                conflicts.close(collection, key, name)
-
-
-def _still_open(old: dict[str, Any], clock: dict[str, Any] | None) -> bool:
-    """A conflict stays open while the field's value is still of the frame in which it arose."""
-    return clock is not None and clock.get("frame") == old["frame"]
+        elif old:
+            conflicts.close(collection, key, name)
