@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.move import Move
 from tests.repo import Repo
 
 # A slow machine is no fault of the code. `pytest --hypothesis-profile=long` looks longer.
@@ -57,3 +58,9 @@ def make_repo(tmp_path: Path) -> Callable[..., Repo]:
 def repo(make_repo: Callable[..., Repo]) -> Repo:
     """An empty repository with a work tree, on branch main."""
     return make_repo()
+
+
+@pytest.fixture
+def move(repo: Repo) -> Move:
+    """A clean clone, and a merge commit that its branch is about to move to."""
+    return Move(repo)

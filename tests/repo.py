@@ -78,3 +78,10 @@ class Repo:
     def opened(self) -> Iterator[Repository]:
         with Repository.open(self.path) as repository:
             yield repository
+
+
+def versions(repository: Repository, base: str | None, tip: str, folder: str = "in") -> set[tuple[str, bytes]]:
+    """Path and content of each version that the history tells of."""
+    changes = repository.log_changes(base, tip, folder)
+    sides = {(change.path, change.new_id) for change in changes if change.new_mode != "000000"}
+    return {(path, repository.read_blob(blob)) for path, blob in sides}
