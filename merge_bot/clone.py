@@ -101,7 +101,7 @@ class Clone:
                 return []
             message = letters.inbox_message(len(changes))
             commit = self.repository.write_commit(tip, changes, message, self.author(), int(now.timestamp()))
-            self.repository.announce(tip, commit, {})
+            self.repository.announce(tip, commit, {}, index_only=True)
             if self.repository.compare_and_swap(self.ref, commit, tip):
                 files = CommitFiles(self.repository, commit)
                 self.repository.index_add({path: files.entry(path) for path in changes})
