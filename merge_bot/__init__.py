@@ -13,8 +13,9 @@ The map, bottom first. A module imports only from its own line or the lines abov
     git  commit_files  github_api  actions  delivery  termination  resources  patience
     transports  collect  genesis  snapshot
     publish
-    frame  clone  writer  worker  parcel  target  submit
-    report  history  replay  blame  rollback  audit_letters  audit_files  audit_books  audit
+    frame  clone  writer  worker  parcel  target  submit  remote_clone
+    report  history  replay  contributions  blame  frame_log  past_report
+    rollback  audit_letters  audit_files  audit_books  audit
     cli  __main__
 
 The first seven lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand

@@ -12,27 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 from merge_bot import history_letters as letters
 from merge_bot.canonical import compact
-from merge_bot.collect import Base
 from merge_bot.collection import APPEND, LAST_WRITER_WINS, OBSERVE, SUM, UNION, Collection
 from merge_bot.commit_files import CommitFiles
 from merge_bot.conflicts import WHOLE_RECORD
-from merge_bot.delta import Delta, Operation, Origin
+from merge_bot.contributions import entered
+from merge_bot.delta import Operation, Origin
 from merge_bot.diff import ABSENT
 from merge_bot.errors import RepositoryError
-from merge_bot.findings import Outcome
 from merge_bot.layouts.base import WHOLE, Opening
 from merge_bot.layouts.catalog import open_store
 from merge_bot.layouts.entities import EntitiesStore
 from merge_bot.layouts.segments import SegmentsStore
-from merge_bot.manifest import MERGE, Manifest
+from merge_bot.manifest import MERGE
 from merge_bot.merge import clock_rules
-from merge_bot.parked import read_parked
 from merge_bot.paths import Paths
 from merge_bot.records import files_of, record_of, records_in
-from merge_bot.replay import ArchiveTransport, base_of
 from merge_bot.state import Files
 from merge_bot.strategies.last_writer_wins import standing
-from merge_bot.validate import validate
 
 if TYPE_CHECKING:
     from merge_bot.history import History
@@ -125,32 +121,6 @@ def _enter(life: Life, values: dict[str, list[tuple[Any, list[Event]]]], event: 
     life.fields[event.field] = behind
     if event.value is ABSENT:
         del life.fields[event.field]
-
-
-def entered(history: History, manifest: Manifest) -> list[Operation]:
-    """The operations that a merge folded: of its deltas and of what was parked before, less what waits on."""
-    base = base_of(history, manifest)
-    after = CommitFiles(history.repository, history.landing(manifest.frame).commit)
-    waiting = {(one.operation.origin.digest, one.operation.index) for one in read_parked(after, base.paths)}
-    parked = [one.operation for one in read_parked(base.files, base.paths)]
-    of_deltas = (one for delta in merged_deltas(history, manifest, base) for one in _all(delta))
-    all_of_them = sorted([*parked, *of_deltas], key=lambda one: one.rank)
-    return [one for one in all_of_them if (one.origin.digest, one.index) not in waiting]
-
-
-def merged_deltas(history: History, manifest: Manifest, base: Base) -> list[Delta]:
-    """The deltas that were merged, on time or late, by rank."""
-    rows = [row for row in manifest.deltas if row["outcome"] in (Outcome.APPLIED, Outcome.LATE)]
-    archive = ArchiveTransport(history, manifest)
-    limit = base.settings.max_delta_bytes
-    candidates = [archive.candidate(row, limit) for row in rows]
-    deltas = [one for candidate in candidates if isinstance(one := validate(candidate, base.rules), Delta)]
-    return sorted(deltas, key=lambda one: one.origin)
-
-
-def _all(delta: Delta) -> Iterator[Operation]:
-    for operations in delta.operations.values():
-        yield from operations
 
 
 # --- which frames touched the record
@@ -307,3 +277,26 @@ _BY_STRATEGY = {
 
 def _alike(one: Any, other: Any) -> bool:
     return one is other or (one is not ABSENT and other is not ABSENT and compact(one) == compact(other))
+
+
+def field_events(history: History, path: str) -> list[Event]:
+    """What happened to `COLLECTION/KEY/FIELD` (of a sum `COLLECTION/COUNTER`), the oldest first.
+
+    A key may hold slashes; in a field's name `~1` stands for one and `~0` for `~`. Raises RepositoryError.
+    """
+    collection, _, rest = path.partition("/")
+    key, _, name = rest.rpartition("/")
+    name = name.replace("~1", "/").replace("~0", "~")
+    if not name:
+        raise RepositoryError(letters.no_field_path(path))
+    life = blame(history, collection, key, history.newest)
+    events = [one for one in life.events if one.field in (name, WHOLE_RECORD) and _says(one, name)]
+    if not events:
+        known = sorted({one.field for one in life.events} - {WHOLE_RECORD})
+        raise RepositoryError(letters.no_field(collection, key, name, known))
+    return events
+
+
+def _says(event: Event, name: str) -> bool:
+    sides = (event.value, event.before)
+    return event.field == name or any(isinstance(one, dict) and name in one for one in sides)

@@ -39,6 +39,7 @@ from merge_bot.tree import Entry
 
 if TYPE_CHECKING:
     from merge_bot.blame import Life
+    from merge_bot.contributions import Workers
     from merge_bot.diff import Diff
     from merge_bot.replay import Replayed
 
@@ -243,6 +244,12 @@ class History:
         from merge_bot.replay import replay
 
         return replay(self, frame)
+
+    def workers(self, frame: int) -> Workers:
+        """What each worker of the frame brought, and where they diverged."""
+        from merge_bot.contributions import contributions
+
+        return contributions(self, frame)
 
     def blame(self, collection: str, key: str = "", frame: int | None = None) -> Life:
         """A record's whole life up to `frame` (None: the newest): which delta of which worker set each field."""

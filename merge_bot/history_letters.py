@@ -85,3 +85,15 @@ def archive_changed(path: str, frame: int, expected: str, found: str) -> str:
         f"{expected}, the bytes are {found}. Somebody changed it: `git log -- FILE` tells who; "
         "restore it from the commit in which it landed."
     )
+
+
+def no_field_path(path: str) -> str:
+    return (
+        f"{quoted(path)} does not name a field. Write COLLECTION/KEY/FIELD, agents/agent-42/banned say; of a sum "
+        "COLLECTION/COUNTER, stats/total_posts say."
+    )
+
+
+def no_field(collection: str, key: str, name: str, known: Sequence[str]) -> str:
+    there = f" Those that were: {listed(known)}." if known else ""
+    return f"No frame wrote the field {named(name)} of {named(collection)} {quoted(key)}.{there}"

@@ -17,6 +17,7 @@ from merge_bot.collect import Base, open_base
 from merge_bot.commit_files import CommitFiles
 from merge_bot.delta import Candidate
 from merge_bot.errors import RepositoryError, UnreadableState
+from merge_bot.findings import Reason
 from merge_bot.frame import run_frame
 from merge_bot.manifest import MERGE, ROLLBACK, RULES_VERSION, Manifest
 from merge_bot.progress import Progress, silent
@@ -68,6 +69,9 @@ class ArchiveTransport:
     def settle(self, consumed: Iterable[Candidate], held: Iterable[Candidate]) -> Mapping[str, bytes | Entry | None]:
         return {}
 
+    def marks(self) -> Mapping[str, str]:
+        return self._manifest.marks or {}
+
     def candidate(self, row: Mapping[str, Any], limit: int) -> Candidate:
         repository, source = self._history.repository, row["source"]
         mode, at_tip = row.get("mode", FILE), not row.get("gone", False)
@@ -79,7 +83,11 @@ class ArchiveTransport:
         found = repository.digest_blob(blob) if data is None else digest(data)
         if found != row["delta"]:
             raise UnreadableState(letters.archive_changed(where, self._manifest.frame, row["delta"], found))
-        return Candidate(source, row.get("blob", ""), mode, size, data, found, at_tip)
+        worker, refused = row.get("branch"), row.get("refused")
+        return Candidate(
+            source, row.get("blob", ""), mode, size, data, found, at_tip,
+            worker=worker, refused=Reason(refused) if refused else None,
+        )  # fmt: skip
 
     def _place(self, row: Mapping[str, Any]) -> tuple[str, str]:
         """Where a delta's bytes are: the archive's path and blob, of a duplicate what it came under."""
