@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from merge_bot.findings import Reason
+
 STREAM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 FILE_NAME = re.compile(
     r"frame-(?P<frame>0|[1-9][0-9]{0,17})-(?P<stream_id>[A-Za-z0-9][A-Za-z0-9_-]{0,63})(?:\.(?P<suffix>[A-Za-z0-9_-]{1,80}))?\.json\Z"
@@ -54,7 +56,9 @@ class Candidate:
 
     `path` is the repository path (or a name) it came under, `blob` its git object id, `mode` its git file mode.
     `data` is None when it was not read: not a regular file, or larger than the limit. `at_tip` says that the file
-    still lies in the inbox; False for a version that was overwritten or removed before the merge.
+    still lies where it came from; False for a version that was overwritten or removed before the merge. `worker` is
+    whose delta branch it came from, which takes only its own worker's deltas; `refused` is why nothing from there may
+    enter.
     """
 
     path: str
@@ -65,6 +69,8 @@ class Candidate:
     digest: str
     at_tip: bool = True
     transport: str = "inbox"
+    worker: str | None = None
+    refused: Reason | None = None
 
 
 @dataclass(slots=True)

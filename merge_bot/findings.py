@@ -93,6 +93,8 @@ class Reason(StrEnum):
     SLOT_ALREADY_MERGED = "slot_already_merged"
     NEWER_VERSION = "newer_version"
     NOTHING_TO_SAY = "nothing_to_say"
+    STREAM_NOT_OF_BRANCH = "stream_not_of_branch"
+    BRANCH_REWOUND = "branch_rewound"
     # the merge
     SAME_RECORD = "same_record"
     SAME_KEY_OTHER_CONTENT = "same_key_other_content"

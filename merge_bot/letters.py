@@ -208,6 +208,46 @@ def counters_in_doubt(duplicates: int, counters: Iterable[str]) -> str:
     )
 
 
+def not_published(letter: str, seconds: float) -> str:
+    return (
+        f"{letter}\nThe frame was not pushed within {seconds:g} seconds. Nothing is lost: run the merge again, which "
+        "also finds out whether it arrived after all."
+    )
+
+
+def base_replaced(branch: str, before: str, after: str) -> str:
+    return (
+        f"Branch {printable(branch)} was replaced during the merge: commit {before[:12]} is no longer in it. The merge "
+        f"was made anew on {after[:12]}. Frames that are gone with it are merged again from the delta branches; deltas "
+        "that lay in the inbox alone are as that commit has them."
+    )
+
+
+# --- delta branches
+
+
+def odd_branch(name: str) -> str:
+    return (
+        f"The branch deltas/{printable(name)} was left alone: what follows `deltas/` must be a worker's name (letters, "
+        "digits, - and _, at most 64, and no slash). Rename it, and its deltas count."
+    )
+
+
+def no_delta_branch(worker: str, commits: int, files: int) -> str:
+    return (
+        f"The branch deltas/{worker} was left alone: it brings more than {commits:,} new commits or {files:,} files, "
+        "so it looks like another branch pushed there by mistake. Delete it, and submit its worker's deltas anew."
+    )
+
+
+def branch_cut_off(worker: str) -> str:
+    return (
+        f"The history of the branch deltas/{worker} is needed back to what was merged last, but this clone does not "
+        "reach there and the remote has no more. Start from a fresh clone; if the remote itself is shallow, complete "
+        "it (git fetch --unshallow there)."
+    )
+
+
 # --- commits
 
 

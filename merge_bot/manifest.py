@@ -20,7 +20,7 @@ RULES_VERSION = 1
 """The version of the merge rules: replay is byte for byte within one version."""
 
 GENESIS, MERGE, ROLLBACK = "genesis", "merge", "rollback"
-_LATER = ("landed", "rollback", "kept_from")  # fields that older manifests lack
+_LATER = ("landed", "rollback", "kept_from", "marks")  # fields that older manifests lack
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class Manifest:
     records afterwards, `deltas` what was consumed, `previous` the digest of the manifest before, `landed` the commit
     in which that one came to the branch: squash and rebase merges make commits of their own. `rollback` says what a
     rollback did: the frame that it went back `to`, the deltas `undone` and `restored`, whether they were `requeued`.
-    Archives of frames before `kept_from` are no longer in the tree, only in history.
+    Archives of frames before `kept_from` are no longer in the tree, only in history. `marks` names the newest consumed
+    commit of each delta branch that the frame read on.
     """
 
     frame: int
@@ -51,6 +52,7 @@ class Manifest:
     landed: str | None = None
     rollback: Mapping[str, Any] | None = None
     kept_from: int | None = None
+    marks: Mapping[str, str] | None = None
 
     def as_bytes(self) -> bytes:
         """Without fields that came later and say nothing here, so that an older manifest keeps its bytes."""

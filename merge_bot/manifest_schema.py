@@ -27,6 +27,8 @@ DELTA: dict[str, Any] = {
         "blob": {"description": "its bytes' id in git", **_OBJECT},
         "file": {"description": "where its bytes are kept; a duplicate has no copy of its own", "type": "string"},
         "mode": {"description": "git's file mode, where it was not a plain file", "type": "string"},
+        "branch": {"description": "whose delta branch it came by", "type": "string"},
+        "refused": {"description": "why nothing from that branch could enter", "type": "string"},
         "gone": {"description": "it had left the inbox before the merge, and was read from history", "const": True},
     },
     "required": ["delta", "outcome", "source"],
@@ -89,6 +91,11 @@ MANIFEST: dict[str, Any] = {
         "rollback": ROLLBACK,
         "kept_from": {"description": "archives of frames before this one are only in history", **_FRAME},
     },
+        "marks": {
+            "description": "the newest consumed commit of each delta branch that was read on, by worker",
+            "type": "object",
+            "additionalProperties": _OBJECT,
+        },
     "required": ["frame", "kind", "time", "base", "state_tree", "counts", "files", "deltas", "previous", "rules"],
     "additionalProperties": False,
 }

@@ -183,5 +183,22 @@ def not_a_delta_name(right: str) -> Letter:
     return "The file's name is not that of a delta.", f"Name it {quoted(right)}."
 
 
+def stream_not_of_branch(stream_id: str, worker: str) -> Letter:
+    return (
+        f"The delta says that it is of {named(stream_id)}, but it came by the branch of {named(worker)}.",
+        f"Each worker writes to its own branch: submit it with --worker {stream_id}, or correct its stream_id.",
+    )
+
+
+def branch_rewound(worker: str) -> Letter:
+    return (
+        f"The branch deltas/{worker} was rewound or replaced: what was merged from it before is no longer in it. So "
+        "nothing that came with that may enter.",
+        "A delta branch only grows. Nothing that was merged is lost; submit this delta once more, and it counts "
+        "(give it a new utc if it was the newest one there). To forbid it: a ruleset for deltas/** that blocks force "
+        "pushes and deletions.",
+    )
+
+
 def setting_feeds(key: str, collection: str) -> str:
     return f"delta: {named(key)} feeds the collection {named(collection)}, so it can be neither ignored nor an alias."

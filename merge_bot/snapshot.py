@@ -73,6 +73,8 @@ def snapshot(
     records = {change.path: change.after for change in merged.changes}
     for path, data, lines in ledger.changes():
         state[path], records[path] = data, lines
+    marks = collected.transport.marks()
+    workers.mark(marks)
     known = workers.as_bytes()
     if known != base.files.read(paths.workers):
         state[paths.workers], records[paths.workers] = known, len(workers.known)
@@ -95,6 +97,7 @@ def snapshot(
         adopted=adopted,
         previous=base.meta.manifest,
         landed=collected.landed,
+        marks=marks or None,
     )
     proof = manifest.as_bytes()
     meta = Meta(number + 1, manifest.time, digest(proof))
@@ -127,6 +130,10 @@ def _archive(
             row["mode"] = one.mode
         if not one.at_tip:
             row["gone"] = True
+        if one.worker is not None:
+            row["branch"] = one.worker
+        if one.refused is not None:
+            row["refused"] = one.refused
         if receipt.outcome != Outcome.DUPLICATE:
             path = _kept_as(one, receipt, paths.frame(number))
             changes[path] = Entry(FILE, one.blob) if one.blob else one.data

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -138,6 +139,27 @@ def given(path: str, delta: bytes | Mapping[str, Any]) -> Candidate:
 
 def validate(candidate: Candidate, rules: Rules) -> Delta | Rejection:
     """The delta in a candidate's bytes, or every reason why it may not enter. Never raises for what the bytes hold."""
+    verdict = _judge(candidate, rules)
+    return verdict if candidate.worker is None else _of_branch(candidate, candidate.worker, verdict)
+
+
+def _of_branch(candidate: Candidate, worker: str, verdict: Delta | Rejection) -> Delta | Rejection:
+    """What came by a delta branch is its worker's doing, whoever's name stands in it."""
+    where = ""
+    if candidate.refused is not None:
+        reason, letter = candidate.refused, messages.branch_rewound(worker)
+    elif isinstance(verdict, Rejection):
+        return replace(verdict, stream_id=worker)
+    elif verdict.stream_id != worker:
+        reason, where = Reason.STREAM_NOT_OF_BRANCH, "/stream_id"
+        letter = messages.stream_not_of_branch(verdict.stream_id, worker)
+    else:
+        return verdict
+    problem = Problem(candidate.path, 0, where, reason, *letter)
+    return Rejection((problem,), frame=verdict.frame, stream_id=worker, utc=verdict.utc)
+
+
+def _judge(candidate: Candidate, rules: Rules) -> Delta | Rejection:
     if candidate.mode.zfill(6) != REGULAR:
         return _refused(
             candidate, Reason.NOT_A_REGULAR_FILE, *messages.not_a_regular_file(candidate.mode, candidate.path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +14,7 @@ from merge_bot.findings import Outcome, Receipt
 from merge_bot.paths import Paths
 from merge_bot.state import Files, read_json
 
+_COMMIT = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})?\Z")
 _TALLIES = {
     Outcome.APPLIED: "applied",
     Outcome.LATE: "late",
@@ -22,7 +25,10 @@ _TALLIES = {
 
 @dataclass(slots=True)
 class Worker:
-    """One worker's tallies; `frame` and `utc` are of its newest delta that was applied."""
+    """One worker's tallies; `frame` and `utc` are of its newest delta that was applied.
+
+    `watermark` is the newest consumed commit of the worker's delta branch; "" if it has none.
+    """
 
     applied: int = 0
     fallbacks: int = 0
@@ -30,6 +36,7 @@ class Worker:
     late: int = 0
     quarantined: int = 0
     utc: str = ""
+    watermark: str = ""
 
 
 @dataclass(slots=True)
@@ -43,9 +50,12 @@ class Workers:
         """What is known so far. Raises UnreadableState if the file is damaged."""
         value: Any = read_json(files, paths.workers, missing={})
         try:
-            return cls({name: Worker(**one) for name, one in value.items()})
+            known = {name: Worker(**one) for name, one in value.items()}
+            if all(_COMMIT.match(one.watermark) for one in known.values()):
+                return cls(known)
         except (AttributeError, TypeError):
-            raise UnreadableState(letters.wrong_shape(paths.workers, "an object of workers")) from None
+            pass
+        raise UnreadableState(letters.wrong_shape(paths.workers, "an object of workers"))
 
     def delivered(self) -> list[str]:
         """Those of whom something was accepted: a refused delta makes no name known."""
@@ -61,7 +71,21 @@ class Workers:
         if receipt.outcome in (Outcome.APPLIED, Outcome.LATE) and receipt.frame is not None:
             worker.frame, worker.utc = max((worker.frame, worker.utc), (receipt.frame, receipt.utc or ""))
 
+    def watermarks(self) -> dict[str, str]:
+        """The newest consumed commit of each delta branch, by worker."""
+        return {name: one.watermark for name, one in self.known.items() if one.watermark}
+
+    def mark(self, marks: Mapping[str, str]) -> None:
+        """These commits of delta branches, and all before them, are consumed."""
+        for name, commit in marks.items():
+            self.known.setdefault(name, Worker()).watermark = commit
+
     def as_bytes(self) -> bytes:
         """A JSON object with one worker a line, so that a change to one is a change of one line."""
-        rows = [b"  " + compact(name) + b": " + compact(fields_of(one)) for name, one in sorted(self.known.items())]
+        rows = [b"  " + compact(name) + b": " + compact(_as_json(one)) for name, one in sorted(self.known.items())]
         return b"{\n" + b",\n".join(rows) + b"\n}\n" if rows else b"{}\n"
+
+
+def _as_json(worker: Worker) -> dict[str, Any]:
+    """Without the watermark of a worker that has no branch."""
+    return {name: value for name, value in fields_of(worker).items() if value or name != "watermark"}

@@ -7,6 +7,7 @@ objects  history          reading: blobs and trees; what happened between commit
 shallow                   clones that have only the newest history
 write                     a commit by fast-import, a ref by compare-and-swap
 scan                      what lies in the work tree and nobody committed
+line                      what is new on branches that only grow
 consumed  local  checkout the work tree follows its branch, with no edit discarded
 repository                all of it as one object
 bare                      a repository of our own, for a while

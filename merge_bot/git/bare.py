@@ -15,7 +15,9 @@ REMOTE = "target"
 
 
 @contextmanager
-def bare_repository(url: str, *, like: Repository | None = None, without_blobs: bool = False) -> Iterator[Repository]:
+def bare_repository(
+    url: str, *, push_url: str | None = None, like: Repository | None = None, without_blobs: bool = False
+) -> Iterator[Repository]:
     """An empty bare repository in a temporary folder, whose remote `target` is at `url` (without a password).
 
     `like` is a clone whose settings hold here too: credentials, proxies, how to reach its remotes. `without_blobs`:
@@ -29,7 +31,7 @@ def bare_repository(url: str, *, like: Repository | None = None, without_blobs: 
         template = "--template="  # no example hooks
         git.run("init", "--quiet", "--bare", template, f"--object-format={object_format}", "--", place, writes=True)
         with Path(place, "config").open("a", encoding="utf-8") as file:
-            file.write(f'[remote "{REMOTE}"]\n\turl = {_quoted(url)}\n')
+            file.write(f'[remote "{REMOTE}"]\n\turl = {_quoted(url)}\n\tpushurl = {_quoted(push_url or url)}\n')
             if without_blobs:
                 file.write("\tpromisor = true\n\tpartialclonefilter = blob:none\n")
         git = Git(place, place, include=include)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import secrets as random
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -105,10 +105,12 @@ class Remote:
         self.url, found = _without_password(urls[0])
         if self.name != url_or_name:
             self.name = self.url
-        if credentials := credentials or found:
+        self.push_url = _without_password(urls[-1])[0]
+        self.credentials = credentials or found
+        if self.credentials:
             for url in dict.fromkeys(_without_password(one)[0] for one in urls):
                 if url.lower().startswith(("http://", "https://")):
-                    self._git.tell(*credentials.settings(url))
+                    self._git.tell(*self.credentials.settings(url))
         # A server that accepts the connection and says nothing more must not hold a job for hours.
         self._git.tell(("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", _MINUTE))
 
@@ -187,6 +189,15 @@ class Remote:
             "--no-show-forced-updates", *options, "--", self.name, *refspecs, writes=True,
         )  # fmt: skip
 
+    def fetch_objects(self, ids: Iterable[str]) -> None:
+        """Fetch single objects, all in one request; what is here already is not asked for."""
+        if wanted := sorted(set(ids)):
+            self._run(
+                "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
+                "--no-recurse-submodules", "--refmap=", "--filter=blob:none", "--stdin", "--", self.name,
+                stdin="".join(f"{one}\n" for one in wanted).encode(), writes=True,
+            )  # fmt: skip
+
     # --- pushing
 
     def push(self, new: str, ref: str, old: str | None) -> Pushed:
@@ -227,8 +238,8 @@ class Remote:
             return Pushed(Outcome.REFUSED, tip, letters.protected(self.url, ref, _spoken(done)))
         return Pushed(Outcome.UNMOVED, tip, letters.not_pushed(self.url, ref, _spoken(done)))
 
-    def _run(self, *arguments: str, writes: bool = False) -> Finished:
-        done = self._git.run(*arguments, ok=_ANY_CODE, writes=writes)
+    def _run(self, *arguments: str, stdin: bytes = b"", writes: bool = False) -> Finished:
+        done = self._git.run(*arguments, stdin=stdin, ok=_ANY_CODE, writes=writes)
         if done.code != 0:
             raise self._failure(arguments, done)
         return done

@@ -35,6 +35,7 @@ class Repository:
         self.work_tree = None if work_tree is None else Path(work_tree)
         self.object_format = object_format
         self.remote = "origin"
+        self.remote_branch: str | None = None
         self._git = git
         self._objects = Objects(git, object_format)
         self._writer = Writer(git, self._objects, git_dir, object_format)
@@ -173,6 +174,14 @@ class Repository:
 
     # --- history
 
+    def read_commits(self, commits: Iterable[str]) -> dict[str, bytes]:
+        """Commits as git stores them, all in one round. Raises RepositoryError as `read_blob`."""
+        return self._objects.read_many(commits, "commit")
+
+    def shallow_boundary(self) -> frozenset[str]:
+        """The commits whose parents the clone lacks; none in a full clone."""
+        return self._shallow.boundary()
+
     @property
     def is_shallow(self) -> bool:
         return bool(self._shallow.boundary())
@@ -203,10 +212,11 @@ class Repository:
         """Make the history between `commit` (None: the beginning) and `tip` whole; nothing to do in a full clone.
 
         Having the commit is not enough: a shallow clone may be cut off on a side branch that was merged since, and
-        versions there would be overlooked. `remote` is by default `self.remote`. `ref` is the branch to fetch, by its
-        name there; without it, what is configured. Raises RepositoryError if the remote has no more, GitFailed.
+        versions there would be overlooked. `remote` is by default `self.remote`, `ref` (the branch to fetch, by its
+        name there) `self.remote_branch`; without one, what is configured. Raises RepositoryError if the remote has no
+        more, GitFailed.
         """
-        self._shallow.deepen(self.has_commit, commit, remote or self.remote, tip, ref)
+        self._shallow.deepen(self.has_commit, commit, remote or self.remote, tip, ref or self.remote_branch)
 
     # --- writing
 

@@ -5,4 +5,5 @@ from __future__ import annotations
 PUBLISHERS = {
     "dry-run": "merge_bot.publish.dry_run:DryRun",
     "commit": "merge_bot.publish.commit:CommitPublisher",
+    "push": "merge_bot.publish.push:PushPublisher",
 }

@@ -39,3 +39,6 @@ class Transport(Protocol):
 
     def settle(self, consumed: Iterable[Candidate], held: Iterable[Candidate]) -> Mapping[str, bytes | Entry | None]:
         """The changes that belong into the merge commit."""
+
+    def marks(self) -> Mapping[str, str]:
+        """How far each worker's delta branch was read by `receive`: worker → commit. Empty for other transports."""

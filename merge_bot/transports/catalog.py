@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 TRANSPORTS = {
+    "branches": "merge_bot.transports.branches:BranchesTransport",
     "inbox": "merge_bot.transports.inbox:InboxTransport",
     "memory": "merge_bot.transports.memory:MemoryTransport",
 }

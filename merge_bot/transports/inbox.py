@@ -10,12 +10,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from merge_bot.canonical import digest
 from merge_bot.commit_files import CommitFiles
 from merge_bot.delta import FILE_NAME, Candidate, file_name
 from merge_bot.git import Repository
 from merge_bot.paths import Paths
 from merge_bot.transports.base import Changes, Span
+from merge_bot.transports.reading import read_candidates
 from merge_bot.tree import FILE, Entry
 
 KEPT_NAMES = frozenset({".gitkeep", ".gitignore"})
@@ -48,7 +48,7 @@ class InboxTransport:
                     continue
                 if change.path.rpartition("/")[2] not in KEPT_NAMES:
                     found.setdefault((change.path, blob), (mode, False))
-        return list(self._read(found, span.max_bytes))
+        return read_candidates(self._repository, found, span.max_bytes)
 
     def settle(self, consumed: Iterable[Candidate], held: Iterable[Candidate]) -> Mapping[str, bytes | Entry | None]:
         """Consumed files leave; a held version that is no longer in the inbox is put back under a name of its own."""
@@ -61,22 +61,8 @@ class InboxTransport:
                 changes[f"{self._folder}/{name}"] = Entry(FILE, one.blob)
         return changes
 
-    def _read(self, found: Mapping[tuple[str, str], tuple[str, bool]], limit: int) -> Iterator[Candidate]:
-        """Sizes before contents: what is too large is hashed in a stream and never held."""
-        objects = self._repository
-        blobs = {blob for (_, blob), (mode, _) in found.items() if mode != "160000"}
-        sizes = objects.sizes(blobs)
-        small = [blob for blob in blobs if (sizes[blob] or 0) <= limit]
-        contents = objects.read_blobs(small)
-        digests = {blob: digest(data) for blob, data in contents.items()}
-        for blob in blobs - contents.keys():
-            digests[blob] = objects.digest_blob(blob)
-        for (path, blob), (mode, at_tip) in sorted(found.items()):
-            if mode == "160000":
-                data = blob.encode()
-                yield Candidate(path, "", mode, len(data), data, digest(data), at_tip)
-            else:
-                yield Candidate(path, blob, mode, sizes[blob] or 0, contents.get(blob), digests[blob], at_tip)
+    def marks(self) -> Mapping[str, str]:
+        return {}
 
 
 def _walk(files: CommitFiles, folder: str) -> Iterator[tuple[str, Entry]]:

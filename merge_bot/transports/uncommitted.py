@@ -28,3 +28,6 @@ class Uncommitted:
 
     def settle(self, consumed: Iterable[Candidate], held: Iterable[Candidate]) -> Mapping[str, bytes | Entry | None]:
         return self._transport.settle(consumed, held)
+
+    def marks(self) -> Mapping[str, str]:
+        return self._transport.marks()

@@ -1,0 +1,138 @@
+"""Where deltas are handed in: a remote, and what its base branch says about rules and the open frame.
+
+Everything is fetched into a repository of our own, and of the base branch only its newest commit, without contents.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from merge_bot import submit_letters
+from merge_bot.collect import read_schemas, read_settings
+from merge_bot.collection import Collections
+from merge_bot.commit_files import CommitFiles
+from merge_bot.errors import RepositoryError
+from merge_bot.git import Entry, Repository
+from merge_bot.git.bare import REMOTE, bare_repository
+from merge_bot.git.remote import Credentials, Remote
+from merge_bot.paths import Paths
+from merge_bot.settings import SETTINGS_PATH, Settings
+from merge_bot.state import read_meta
+from merge_bot.validate import Rules
+from merge_bot.writer import Desk
+
+DELTA_BRANCHES = "refs/heads/deltas/"
+BRANCH, INBOX = "branch", "inbox"
+_BASE = "refs/dreamcatcher/base"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where deltas go: a remote (its name in the clone at `root`, or a URL), its base branch, the way in."""
+
+    remote: str = "origin"
+    to: Literal["branch", "inbox"] = "branch"
+    base: str | None = None
+    root: str | os.PathLike[str] = "."
+    credentials: Credentials | None = None
+
+
+@contextmanager
+def reached(target: Target, *, without_blobs: bool = True) -> Iterator[tuple[Remote, Repository | None]]:
+    """The remote, as seen from a repository for a while; and the clone that the caller stands in, if there is one."""
+    try:
+        clone = Repository.open(target.root)
+    except RepositoryError:
+        if "/" not in target.remote and ":" not in target.remote:
+            raise
+        with bare_repository("") as nowhere:
+            found = Remote(nowhere, target.remote)
+        url = _from(os.getcwd(), found.url)
+        with bare_repository(url, without_blobs=without_blobs) as own:
+            yield Remote(own, REMOTE, target.credentials or found.credentials), None
+        return
+    with clone:
+        found = Remote(clone, target.remote, target.credentials)
+        top = str(clone.work_tree or clone.git_dir)
+        url, push_url = _from(top, found.url), _from(top, found.push_url)
+        with bare_repository(url, push_url=push_url, like=clone, without_blobs=without_blobs) as own:
+            yield Remote(own, REMOTE, found.credentials), clone
+
+
+def _from(folder: str, url: str) -> str:
+    """A URL that means the same from anywhere: git takes relative paths from the top of the clone."""
+    place = os.path.join(folder, url)
+    return os.path.realpath(place) if ":" not in url.partition("/")[0] and os.path.isdir(place) else url
+
+
+class Counter:
+    """What is known where deltas are handed in: the base branch, its rules, its clock. Fetched when first needed."""
+
+    def __init__(self, remote: Remote, target: Target, clone: Repository | None) -> None:
+        self.remote, self.target = remote, target
+        self.rules_from = "none"
+        self._clone = clone
+        self._base: CommitFiles | None = None
+        self._settings = Settings()
+        self._ref = ""
+
+    @property
+    def paths(self) -> Paths:
+        return Paths(self._settings.state)
+
+    def rules(self, *, needs_frame: bool) -> Rules:
+        """The rules of the base branch if it is needed anyway, else the work tree's, else the base branch's."""
+        tree = self._clone.work_tree if self._clone else None
+        if tree is not None and not needs_frame and self.target.to == BRANCH:
+            desk = Desk.open(tree)
+            if desk.collections:
+                self.rules_from = "work tree"
+                return desk.rules
+        try:
+            files = self.base()
+            collections, _ = read_schemas(files, self._settings)
+        except RepositoryError:
+            if needs_frame or self.target.to == INBOX or not self.remote.tips("refs/heads/*"):
+                raise
+            return Rules(Collections({}))
+        self.rules_from = "base branch"
+        return Rules(collections, self._settings)
+
+    def open_frame(self) -> int:
+        """The frame that is open on the remote's base branch. Raises RepositoryError where there is none."""
+        meta = read_meta(self.base(), self.paths)
+        if meta is None:
+            raise RepositoryError(submit_letters.no_frame(f"there is no {self.paths.meta} on {self.base_ref}"))
+        return meta.frame
+
+    @property
+    def base_ref(self) -> str:
+        """The full name of the base branch. Raises RepositoryError, NoSuchBranch."""
+        if not self._ref:
+            self._ref = self.remote.branch(self.target.base)
+        return self._ref
+
+    def base(self) -> CommitFiles:
+        """The files of the base branch's tip as it was first seen; only its rules and its clock are fetched."""
+        if self._base is None:
+            repository = self.remote.repository
+            self.remote.fetch([f"+{self.base_ref}:{_BASE}"], depth=1, without_blobs=True)
+            tip = repository.resolve(_BASE)
+            assert tip is not None
+            files = CommitFiles(repository, tip)
+            self._fetch(files, Settings())
+            self._settings = read_settings(files)
+            if (self._settings.state, self._settings.schemas) != (Settings().state, Settings().schemas):
+                self._fetch(files, self._settings)
+            self._base = files
+        return self._base
+
+    def _fetch(self, files: CommitFiles, settings: Settings) -> None:
+        """Contents one by one would be a request each."""
+        entries: list[Entry | None] = [files.entry(SETTINGS_PATH), files.entry(Paths(settings.state).meta)]
+        entries += [one for name, one in files.folder(settings.schemas).items() if name.endswith(".schema.json")]
+        self.remote.fetch_objects(one.id for one in entries if one and one.is_file)

@@ -1,0 +1,132 @@
+"""Delta branches: each worker appends commits to an orphan branch of its own, and the merge reads on where it stopped.
+
+`workers.json` names the newest consumed commit of each branch, its watermark; it moves in the merge commit itself. So
+nothing is removed from the branches, and a branch that no longer holds its watermark was rewound or replaced: nothing
+that came with that is taken in, and a letter says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from merge_bot import letters
+from merge_bot.commit_files import CommitFiles
+from merge_bot.delta import FILE_NAME, STREAM_ID, Candidate, file_name
+from merge_bot.errors import RepositoryError
+from merge_bot.findings import Reason
+from merge_bot.git import Repository
+from merge_bot.git.line import Line, lines_of
+from merge_bot.git.remote import Remote
+from merge_bot.paths import Paths
+from merge_bot.transports.base import Changes, Span
+from merge_bot.transports.reading import read_candidates
+from merge_bot.tree import FILE, Entry
+from merge_bot.workers import Workers
+
+NAME = "branches"
+REFS = "refs/dreamcatcher/deltas/"
+REFSPEC = f"+refs/heads/deltas/*:{REFS}*"
+MAX_COMMITS = 10_000
+MAX_FILES = 1_000
+_FIRST = 16
+_NO_DELTAS = frozenset({".gitkeep", ".gitignore", ".gitattributes"})
+
+
+class BranchesTransport:
+    """Delta branches as they were fetched, under refs/dreamcatcher/deltas/. `remarks` tells of what was left alone."""
+
+    def __init__(self, repository: Repository, paths: Paths) -> None:
+        self._repository = repository
+        self._paths = paths
+        self._marks: dict[str, str] = {}
+        self.remarks: list[str] = []
+
+    def send(self, name: str, data: bytes) -> None:
+        raise TypeError("a delta branch is written to by `submit`")
+
+    def receive(self, span: Span) -> Sequence[Candidate]:
+        """Raises RepositoryError if the clone does not reach back to a watermark; see `deepen`."""
+        watermarks = Workers.read(CommitFiles(self._repository, span.tip), self._paths).watermarks()
+        tips, odd = _tips(self._repository)
+        self._marks, self.remarks = {}, [letters.odd_branch(name) for name in odd]
+        candidates: list[Candidate] = []
+        for worker, line in lines_of(self._repository, tips, watermarks, MAX_COMMITS).items():
+            if line.is_cut:
+                raise RepositoryError(letters.branch_cut_off(worker))
+            found = None if line.is_long else self._additions(worker, line)
+            if found is None:
+                self.remarks.append(letters.no_delta_branch(worker, MAX_COMMITS, MAX_FILES))
+                continue
+            if tips[worker] != watermarks.get(worker):
+                self._marks[worker] = tips[worker]
+            refused = Reason.BRANCH_REWOUND if line.is_rewound else None
+            candidates += [
+                replace(one, transport=NAME, worker=worker, refused=refused)
+                for one in read_candidates(self._repository, found, span.max_bytes)
+            ]
+        return candidates
+
+    def settle(self, consumed: Iterable[Candidate], held: Iterable[Candidate]) -> Mapping[str, bytes | Entry | None]:
+        """Watermarks move past everything that was read, so what has to wait goes on waiting in the inbox."""
+        changes: Changes = {}
+        for one in held:
+            named = FILE_NAME.match(one.path.rpartition("/")[2])
+            assert named is not None
+            name = file_name(int(named["frame"]), named["stream_id"], one.digest[:32])
+            changes[f"{self._paths.inbox}/{name}"] = Entry(FILE, one.blob)
+        return changes
+
+    def marks(self) -> Mapping[str, str]:
+        return dict(self._marks)
+
+    def _additions(self, worker: str, line: Line) -> dict[tuple[str, str], tuple[str, bool]] | None:
+        """Every version of every file that the new commits brought, by (path, blob); None if they are too many."""
+        repository = self._repository
+        found: dict[tuple[str, str], tuple[str, bool]] = {}
+        for commit, parents in line.commits.items():
+            before = [repository.commit_tree(one) for one in parents]
+            for path, entry in _added(repository, repository.commit_tree(commit), before, f"deltas/{worker}"):
+                found[path, entry.id] = (entry.mode, True)
+                if len(found) > max(MAX_FILES, len(line.commits)):
+                    return None
+        return found
+
+
+def deepen(remote: Remote, watermarks: Mapping[str, str]) -> None:
+    """Fetch more of those branches whose shallow history does not reach their watermark (or their beginning) yet.
+
+    Raises RepositoryError if the remote has no more, and what `Remote.fetch` raises.
+    """
+    repository, count = remote.repository, _FIRST
+    while True:
+        lines = lines_of(repository, _tips(repository)[0], watermarks, MAX_COMMITS)
+        cut = [worker for worker, line in lines.items() if line.is_cut and not line.is_long]
+        if not cut:
+            return
+        before = repository.shallow_boundary()
+        remote.fetch([f"+refs/heads/deltas/{worker}:{REFS}{worker}" for worker in cut], deepen=count)
+        if repository.shallow_boundary() == before:
+            raise RepositoryError(letters.branch_cut_off(cut[0]))
+        count *= 4
+
+
+def _tips(repository: Repository) -> tuple[dict[str, str], list[str]]:
+    """Each worker's newest commit; and the branches below deltas/ that no worker can have."""
+    tips = {name.removeprefix(REFS): commit for name, commit in repository.refs(REFS).items()}
+    odd = [name for name in tips if not STREAM_ID.match(name)]
+    return {name: commit for name, commit in tips.items() if name not in odd}, odd
+
+
+def _added(repository: Repository, tree: str, before: Sequence[str], folder: str) -> Iterator[tuple[str, Entry]]:
+    """The files of a tree that none of the trees `before` has in the same place."""
+    others = [repository.read_tree(one) for one in before]
+    for name, entry in repository.read_tree(tree).items():
+        there = [found for one in others if (found := one.get(name)) is not None]
+        if entry in there:
+            continue
+        if entry.is_tree:
+            below = [one.id for one in there if one.is_tree]
+            yield from _added(repository, entry.id, below, f"{folder}/{name}")
+        elif name not in _NO_DELTAS:
+            yield f"{folder}/{name}", entry

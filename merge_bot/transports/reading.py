@@ -1,0 +1,36 @@
+"""From blobs to candidates, for every transport that lies in git."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from merge_bot.canonical import digest
+from merge_bot.delta import Candidate
+from merge_bot.git import Repository
+
+SUBMODULE = "160000"
+
+
+def read_candidates(
+    repository: Repository, found: Mapping[tuple[str, str], tuple[str, bool]], limit: int
+) -> list[Candidate]:
+    """Candidates by path and blob. `found` maps (path, blob) to (mode, whether it still lies there).
+
+    Sizes before contents: what is larger than `limit` bytes is hashed in a stream and never held.
+    """
+    blobs = {blob for (_, blob), (mode, _) in found.items() if mode != SUBMODULE}
+    sizes = repository.sizes(blobs)
+    small = [blob for blob in blobs if (sizes[blob] or 0) <= limit]
+    contents = repository.read_blobs(small)
+    digests = {blob: digest(data) for blob, data in contents.items()}
+    for blob in blobs - contents.keys():
+        digests[blob] = repository.digest_blob(blob)
+    candidates = []
+    for (path, blob), (mode, at_tip) in sorted(found.items()):
+        if mode == SUBMODULE:
+            data = blob.encode()
+            candidates.append(Candidate(path, "", mode, len(data), data, digest(data), at_tip))
+        else:
+            size = sizes[blob] or 0
+            candidates.append(Candidate(path, blob, mode, size, contents.get(blob), digests[blob], at_tip))
+    return candidates
