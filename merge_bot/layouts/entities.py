@@ -21,6 +21,7 @@ from merge_bot.state import parse_json, parse_lines
 from merge_bot.tree import Entry
 
 FOLDER_LIMIT = 1000
+_BATCH = 200  # files held at a time when they are written: what an agent has noticed in its life may be long
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
 _LONGEST = 120
 # Names that Windows keeps for devices: https://learn.microsoft.com/windows/win32/fileio/naming-a-file
@@ -70,11 +71,12 @@ class EntitiesStore:
 
     def flush(self) -> Iterable[Change]:
         keys = sorted(self._changed.keys() | self._added.keys())
-        self._load(keys)
         crowd: dict[str, int] = {}
-        for key in keys:
+        for at, key in enumerate(keys):
+            if at % _BATCH == 0:
+                self._load(keys[at : at + _BATCH])
             path = self._find(key) or self._place(key, crowd)
-            old, before = self._bytes.get(path, b""), _size(self._stored.get(key, []))
+            old, before = self._bytes.pop(path, b""), _size(self._stored.pop(key, []))
             if key in self._added:
                 added = self._added[key]
                 new, after = old + lines(added), before + len(added)
