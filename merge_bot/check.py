@@ -81,13 +81,11 @@ def _name(operation: Operation) -> tuple[str, int]:
     return (operation.origin.digest, operation.index)
 
 
-def _named(operations: Iterable[Operation], field_name: str) -> Iterator[tuple[Operation, Any]]:
-    for operation in operations:
-        value = operation.record.get(field_name)
-        if isinstance(value, list):
-            yield from ((operation, one) for one in value if one is not None)
-        elif value is not None:
-            yield operation, value
+def _spread(operations: Sequence[Operation], values: Sequence[Any]) -> Iterator[tuple[Operation, Any]]:
+    """Each operation with each of the values that it names, where some name a list."""
+    for operation, value in zip(operations, values, strict=True):
+        for one in value if isinstance(value, list) else (value,):
+            yield operation, one
 
 
 class _Sieve:
@@ -130,24 +128,29 @@ class _Sieve:
         Many refer to the same few, and most to what is there: each value is looked up once, then the few are found.
         """
         wanted: dict[str, set[Any]] = {}
-        for target, references in self._references():
-            wanted.setdefault(target, set()).update(value for _, value in references)
+        for target, _, values in self._references():
+            wanted.setdefault(target, set()).update(values)
         missing: dict[str, dict[Any, str]] = {}
-        for target, values in wanted.items():
-            keys = {value: self._collections[target].key_for(value) for value in values}
+        for target, names in wanted.items():
+            keys = {name: self._collections[target].key_for(name) for name in names - {None}}
             present = self._grounds[target].store.present(keys.values())
-            missing[target] = {value: key for value, key in keys.items() if key not in present}
-        for target, references in self._references():
+            missing[target] = {name: key for name, key in keys.items() if key not in present}
+        for target, operations, values in self._references():
             absent = missing[target]
-            for operation, value in references if absent else ():
-                if value in absent:
-                    self._waiting.setdefault((target, absent[value]), []).append((operation, value))
+            found = [(one, value) for one, value in zip(operations, values, strict=True) if value in absent]
+            for operation, value in found:
+                self._waiting.setdefault((target, absent[value]), []).append((operation, value))
 
-    def _references(self) -> Iterator[tuple[str, Iterator[tuple[Operation, Any]]]]:
-        """For each field that refers: to which collection, and each operation with a value that it names there."""
+    def _references(self) -> Iterator[tuple[str, Sequence[Operation], Sequence[Any]]]:
+        """For each field that refers: to which collection, operations, and the value that each names there, or None."""
         for name, operations in self._pending.items():
             for field_name, target in self._collections[name].references.items():
-                yield target, _named(operations, field_name)
+                values = [operation.record.get(field_name) for operation in operations]
+                if list in set(map(type, values)):
+                    pairs = list(_spread(operations, values))
+                    yield target, [operation for operation, _ in pairs], [value for _, value in pairs]
+                else:
+                    yield target, operations, values
 
     def _find_providers(self) -> None:
         """Which operations of the frame create what others wait for."""
