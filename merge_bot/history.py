@@ -14,8 +14,10 @@ the state as of frame N. A shallow clone is deepened as far as a question needs.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection as Items
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from merge_bot.blame import Life
     from merge_bot.contributions import Workers
     from merge_bot.diff import Diff
+    from merge_bot.preview import Preview
     from merge_bot.replay import Replayed
 
 _FIRST_READ = 64
@@ -257,6 +260,14 @@ class History:
 
         return blame(self, collection, key, self.newest if frame is None else frame)
 
+    def preview(
+        self, now: datetime, more: Iterable[bytes] = (), without: Items[str] = (), branch: str | None = None
+    ) -> Preview:
+        """What the next merge would do with `more` deltas, and none of the workers `without`; see `preview.preview`."""
+        from merge_bot.preview import preview
+
+        return preview(Clone(self.repository, self.ref, self.settings_path), now, more, without, branch)
+
     def archived(self, frame: int, path: str) -> bytes | None:
         """The bytes of a file of the frame's folder, found as `archived_entry` finds it."""
         entry = self.archived_entry(frame, path)
@@ -264,8 +275,8 @@ class History:
 
     def archived_entry(self, frame: int, path: str) -> Entry | None:
         """A file of the frame's folder: at the tip, or where it was pruned, in the landing commit; None if nowhere."""
-        if self.files.folder(self.paths.frame(frame)):
-            return self.files.entry(path)
+        if (entry := self.files.entry(path)) is not None:
+            return entry
         return CommitFiles(self.repository, self.landing(frame).commit).entry(path)
 
     def check_number(self, frame: int) -> None:

@@ -97,3 +97,27 @@ def no_field_path(path: str) -> str:
 def no_field(collection: str, key: str, name: str, known: Sequence[str]) -> str:
     there = f" Those that were: {listed(known)}." if known else ""
     return f"No frame wrote the field {named(name)} of {named(collection)} {quoted(key)}.{there}"
+
+
+# --- preview
+
+
+def branch_exists(name: str) -> str:
+    return (
+        f"There is a branch {printable(name)} already, and a preview overwrites nothing. Give another name, or throw "
+        f"that one away first: git branch -D {printable(name)}"
+    )
+
+
+def branch_impossible(name: str, why: str) -> str:
+    return f"The branch {quoted(name)} could not be made, so nothing was kept. Is it a name that git takes?\n{why}"
+
+
+def nothing_of(missing: Sequence[str], seen: Sequence[str]) -> str:
+    waits = f"There are deltas of {listed(seen)}." if seen else "No delta waits at all."
+    return f"There is nothing to leave out: no delta of {listed(missing, 'or')} waits. {waits}"
+
+
+def how_to_throw_away(branch: str) -> list[str]:
+    name = printable(branch)
+    return [f"Kept as branch {name}; look at it: git diff HEAD...{name}", f"Throw it away: git branch -D {name}"]

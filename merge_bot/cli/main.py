@@ -21,10 +21,12 @@ COMMANDS = {
     "submit": "Send a delta to a remote: to its worker's own branch, or to the inbox.",
     "merge": "Merge every pending delta into one commit.",
     "status": "Show the open frame, what waits for it, and how old it is.",
+    "preview": "Say what the next merge would do, with more deltas or with fewer.",
     "log": "List the frames, newest first.",
     "show": "Show the state as of a frame, or one record with its whole life.",
     "diff": "Show what changed between two frames, or what each worker brought.",
     "replay": "Merge frames once more from their archives: the bytes are the same.",
+    "verify": "Prove that no byte of any frame was changed.",
     "rollback": "Make an earlier frame's state the newest.",
     "schema": "Print a collection's schema, or the delta's.",
     "action": "Run as a GitHub Action does (reads its environment).",
@@ -93,7 +95,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit code."""
     prepare_streams()
     try:
-        code = program.main(args=arguments, prog_name="dreamcatcher", standalone_mode=False)
+        # Not `program.main`, which has ways of its own to end a program.
+        with program.make_context("dreamcatcher", sys.argv[1:] if arguments is None else arguments) as context:
+            code = program.invoke(context)
         sys.stdout.flush()
         return code if isinstance(code, int) else EXIT_DONE
     except BaseException as error:
@@ -104,7 +108,7 @@ def failed(error: BaseException) -> int:
     """Say what ended the program, and which exit code that is."""
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
-    if isinstance(error, click.Abort | KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt):
         say("Interrupted. The repository holds the old frame or the new one, whole; running again is safe.")
         return EXIT_INTERRUPTED
     if isinstance(error, click.ClickException):
