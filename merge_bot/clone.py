@@ -123,7 +123,8 @@ class Clone:
             )
         self.take_in(now)
         publisher = CommitPublisher(self.repository, self.ref, self.author())
-        return run_until_settled(self.base, self.repository, transport, publisher, now, progress)
+        ahead = self.repository.write_ahead
+        return run_until_settled(self.base, self.repository, transport, publisher, now, progress, ahead)
 
     def plan(self, templates: Mapping[str, bytes], schemas: Mapping[str, bytes], now: datetime, frame: int) -> Genesis:
         """What `init` would commit to open `frame`: what is missing of `templates`, and `schemas` if there are none.

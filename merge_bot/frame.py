@@ -16,7 +16,7 @@ from merge_bot.delta import Candidate, instant_of
 from merge_bot.errors import Contended
 from merge_bot.git import Repository
 from merge_bot.ledger import Ledger
-from merge_bot.merge import merge
+from merge_bot.merge import Ahead, merge, stay
 from merge_bot.progress import Progress, silent
 from merge_bot.publish.base import Published, Publisher
 from merge_bot.snapshot import Frame, snapshot
@@ -44,10 +44,12 @@ def run_frame(
     publisher: Publisher,
     now: datetime,
     progress: Progress = silent,
+    ahead: Ahead = stay,
 ) -> Result:
     """Merge everything that is pending at `base` into its open frame and publish it, as one commit or not at all.
 
     With nothing pending there is no commit. Raises a DreamcatcherError, with nothing written, if it cannot go on.
+    `ahead` is given each file of the state when it is finished, so that it may travel on meanwhile.
     """
     collected = collect(repository, base, transport)
     arrived = [(one, validate(one, base.rules)) for one in progress(collected.candidates, "validate")]
@@ -55,7 +57,7 @@ def run_frame(
     admission = admit(arrived, ledger, workers.delivered(), _moment(base, now))
     if not admission.admitted and not admission.settled:
         return Result(Published("none"), base.meta.frame, held=_held(admission))
-    merged = merge(admission.admitted, base.files, base.paths, base.collections, base.rules, base.meta.frame)
+    merged = merge(admission.admitted, base.files, base.paths, base.collections, base.rules, base.meta.frame, ahead)
     prove(merged.changes, merged.growth, merged.entered, merged.applied, base.collections)
     frame = snapshot(collected, admission, merged, ledger, workers, now)
     return Result(publisher.publish(frame), base.meta.frame, frame, _held(admission))
@@ -68,6 +70,7 @@ def run_until_settled(
     publisher: Publisher,
     now: datetime,
     progress: Progress = silent,
+    ahead: Ahead = stay,
 ) -> Result:
     """Run on what `tip` reads anew each time, until a frame is not overtaken: a lost race merges again.
 
@@ -75,7 +78,7 @@ def run_until_settled(
     """
     for _ in range(ATTEMPTS):
         with _garbage_uncollected():
-            result = run_frame(repository, tip(), transport, publisher, now, progress)
+            result = run_frame(repository, tip(), transport, publisher, now, progress, ahead)
         if result.published.operation != "contended":
             return result
     raise Contended(letters.contended("The branch", ATTEMPTS))

@@ -7,7 +7,7 @@ the order of rank. The result is a function of the set of operations, not of the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,13 @@ from merge_bot.paths import Paths
 from merge_bot.state import Files
 from merge_bot.strategies.base import Ground, Loss
 from merge_bot.strategies.catalog import strategy
+
+Ahead = Callable[[str, bytes], None]
+"""Takes a finished file: its path and bytes."""
+
+
+def stay(path: str, data: bytes) -> None:
+    """The do-nothing way: nothing travels ahead."""
 
 
 @dataclass(slots=True)
@@ -54,10 +61,11 @@ def merge(
     collections: Collections,
     rules: EntityRules,
     frame: int,
+    ahead: Ahead = stay,
 ) -> Merged:
     """Merge ranked `deltas` onto the state in `files` as frame `frame`.
 
-    Raises UnreadableState if a file that the frame touches cannot be read.
+    Each file goes to `ahead` when it is finished. Raises UnreadableState if one that the frame touches cannot be read.
     """
     waiting = read_parked(files, paths)
     returning = [one for one in waiting if _fits(one.operation, collections, rules)]
@@ -71,7 +79,7 @@ def merge(
             merged.losses.extend(losses)
             merged.entered[name] = len(kept[name])
             merged.applied[name] = len(kept[name]) - len(losses)
-    _flush(merged, grounds)
+    _flush(merged, grounds, ahead)
     _sort_parked(merged, waiting, returning, violations, frame)
     if merged.parked != waiting:
         merged.marks[paths.parked] = parked_bytes(merged.parked)
@@ -126,12 +134,13 @@ def clock_rules(rules: Collection, paths: Paths) -> Collection:
     return replace(rules, path=path, pointer="", shape="object", key=(), schema={}, references={})
 
 
-def _flush(merged: Merged, grounds: Mapping[str, Ground]) -> None:
+def _flush(merged: Merged, grounds: Mapping[str, Ground], ahead: Ahead) -> None:
     for name, ground in grounds.items():
         if not merged.entered[name]:
             continue
         for change in ground.store.flush():
             merged.changes.append(change)
+            ahead(change.path, change.data)
         if ground.clocks:
             merged.marks.update((change.path, change.data) for change in ground.clocks.flush())
         merged.growth[name] = ground.store.growth()

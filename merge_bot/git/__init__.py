@@ -5,7 +5,7 @@ files  lock               our own file operations, a lock between processes
 letters                   every sentence about git
 objects  history          reading: blobs and trees; what happened between commits
 shallow                   clones that have only the newest history
-write                     a commit by fast-import, a ref by compare-and-swap
+write  ahead              a commit by fast-import, its large contents ahead of it; a ref by compare-and-swap
 scan                      what lies in the work tree and nobody committed
 line                      what is new on branches that only grow
 consumed  local  checkout the work tree follows its branch, with no edit discarded

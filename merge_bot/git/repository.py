@@ -220,6 +220,13 @@ class Repository:
 
     # --- writing
 
+    def write_ahead(self, path: str, data: bytes) -> None:
+        """Give git, beside other work, what a file of the next commit will hold, if it comes to that.
+
+        Worth it for much that is known early: `write_commit` then finds these very bytes written already.
+        """
+        self._writer.ahead(path, data)
+
     def write_commit(
         self,
         base: str | None,

@@ -14,6 +14,7 @@ from typing import IO, NamedTuple
 
 from merge_bot.errors import GitFailed
 from merge_bot.git import files
+from merge_bot.git.ahead import Ahead
 from merge_bot.git.objects import Objects
 from merge_bot.git.process import Git, Running, raw
 from merge_bot.tree import FILE, Entry
@@ -51,6 +52,14 @@ class Writer:
         self._git, self._objects, self._git_dir = git, objects, git_dir
         self.nothing = "0" * (64 if object_format == "sha256" else 40)
         self._building: dict[str, list[str]] = {}
+        self._object_format = object_format
+        self._ahead: Ahead | None = None
+
+    def ahead(self, path: str, data: bytes) -> None:
+        """Write now, beside other work, what a file of the next commit will hold."""
+        if self._ahead is None:
+            self._ahead = Ahead(self._git.start(*_COMMAND, writes=True), self._object_format)
+        self._ahead.send(path, data)
 
     def commit(
         self,
@@ -69,10 +78,13 @@ class Writer:
         ref = f"{BUILD_REFS}{os.getpid()}-{secrets.token_hex(8)}"
         _building_here.add(ref)
         pairs = changes.items() if isinstance(changes, Mapping) else changes
-        process = self._git.start(*_COMMAND, writes=True)
+        ahead, self._ahead = self._ahead, None
+        process = ahead.finish() if ahead else self._git.start(*_COMMAND, writes=True)
         try:
             _begin(process.stdin, ref, base, message, author, when)
             for path, new in pairs:
+                if ahead and isinstance(new, bytes) and (found := ahead.found(path, new)):
+                    new = Entry(FILE, found)
                 _change(process.stdin, raw(path), new)
             process.stdin.write(b"get-mark :1\ndone\n")
             process.stdin.flush()
@@ -111,7 +123,10 @@ class Writer:
         self._remove([ref for commit in commits for ref in self._building.pop(commit, ())])
 
     def close(self) -> None:
-        """Let go of all that were not put in place."""
+        """Let go of all that was not put in place."""
+        ahead, self._ahead = self._ahead, None
+        if ahead:
+            self._clean_up_after(ahead.finish())
         self.discard(list(self._building))
 
     def remove_leftovers(self) -> None:
