@@ -14,7 +14,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     transports  collect  genesis  snapshot
     publish
     frame  clone  writer  worker  parcel  target  submit  remote_clone
-    report  history  replay  contributions  blame  frame_log  past_report  preview
+    report  pull_request_body  history  replay  contributions  blame  frame_log  past_report  preview
     rollback
     audit_letters  audit_files  audit_books  audit  verify_books  verify_frame  verify
     cli  __main__

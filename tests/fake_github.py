@@ -70,7 +70,7 @@ class FakeGitHub:
     methods: set[str] = field(default_factory=lambda: {"merge", "squash", "rebase"})
     rules: list[dict[str, Any]] = field(default_factory=list)
     refusals: list[tuple[str, Refusal]] = field(default_factory=list)
-    after: dict[str, Callable[[], None]] = field(default_factory=dict)
+    after: dict[str, Callable[[], object]] = field(default_factory=dict)
     pulls: dict[int, Pull] = field(default_factory=dict)
     dispatches: list[Any] = field(default_factory=list)
     runs: list[Any] = field(default_factory=list)
@@ -205,7 +205,10 @@ class FakeGitHub:
         return 201, self._shown(pull)
 
     def _get(self, number: str, query: dict[str, str], body: Any) -> Answer:
-        return 200, self._shown(self._pull(number))
+        shown = self._shown(self._pull(number))
+        if self.slow:
+            self.slow, shown["mergeable"], shown["mergeable_state"] = self.slow - 1, None, "unknown"
+        return 200, shown
 
     def _update(self, number: str, query: dict[str, str], body: Any) -> Answer:
         pull = self._pull(number)
@@ -298,8 +301,6 @@ class FakeGitHub:
             shown[name] |= {"ref": ref, "sha": sha or pull.head_sha, "label": f"{owner}:{ref}"}
             shown[name]["repo"] |= {"full_name": SLUG, "name": repository}
         state = self.state_of(pull) if pull.state == "open" else "unknown"
-        if self.slow and example == "pull-request":
-            self.slow, state = self.slow - 1, "unknown"
         more = {"merged": merged, "mergeable": state in ("clean", "blocked"), "mergeable_state": state}
         when = "2026-03-25T03:00:00Z"
         # What the example shows of these does not fit its own schema.
@@ -374,8 +375,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.fake.faults += self.fake.documents.faults(
                     self.command, _one_segment(path), query, sent, status, data
                 )
-            for pattern in [one for one in self.fake.after if re.search(one, f"{self.command} {path}")]:
-                self.fake.after.pop(pattern)()
+            due = [
+                self.fake.after.pop(one) for one in list(self.fake.after) if re.search(one, f"{self.command} {path}")
+            ]
+        for happens in due:  # meanwhile, before the answer arrives
+            happens()
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         for name, value in headers.items():

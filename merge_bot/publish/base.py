@@ -10,10 +10,17 @@ from merge_bot.snapshot import Frame
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What happened: `none` (nothing was to be published), `pushed`, or `contended` (the base moved: merge again)."""
+    """What happened: `none` (nothing was to be published), `pushed`, or `contended` (the base moved: merge again); with
+    pull requests also `created`, `updated` and `merged`.
+
+    `number` and `url` are the pull request's; `remarks` are sentences that whoever ran it should read.
+    """
 
     operation: str
     commit: str | None = None
+    number: int | None = None
+    url: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 class Publisher(Protocol):
