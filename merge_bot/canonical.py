@@ -51,6 +51,11 @@ def fields_of(one: Any) -> dict[str, Any]:
     return {field.name: getattr(one, field.name) for field in fields(one)}
 
 
+def spelled(path: str) -> str:
+    """A path as JSON can carry it: bytes that are no UTF-8, which Python keeps as surrogates, become escapes."""
+    return path if path.isascii() else path.encode("utf-8", "backslashreplace").decode()
+
+
 def digest(data: bytes) -> str:
     """SHA-256 of `data` in lowercase hex: a delta's or a manifest's identity."""
     return sha256(data).hexdigest()

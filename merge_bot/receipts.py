@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from merge_bot import letters
-from merge_bot.canonical import fields_of, line
+from merge_bot.canonical import fields_of, line, spelled
 from merge_bot.collection import APPEND, SUM, Collections
 from merge_bot.delta import Delta, Operation, Origin
 from merge_bot.findings import OperationReceipt, Outcome, Reason, Receipt, Recover
@@ -91,8 +91,9 @@ def _note_doubtful_counters(receipt: Receipt, delta: Delta, collections: Collect
 def receipt_json(receipt: Receipt) -> dict[str, Any]:
     """A receipt as it stands in `receipts.jsonl`: empty parts left out."""
     value = fields_of(receipt)
+    value["source"] = spelled(receipt.source)
     value["operations"] = [_filled(fields_of(one)) for one in receipt.operations]
-    value["problems"] = [fields_of(one) for one in receipt.problems]
+    value["problems"] = [{**fields_of(one), "file": spelled(one.file)} for one in receipt.problems]
     return _filled(value)
 
 

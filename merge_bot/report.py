@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from merge_bot.canonical import spelled
 from merge_bot.conflicts import WHOLE_RECORD, Conflict
 from merge_bot.delta import FILE_NAME, Candidate
 from merge_bot.findings import Outcome, Problem, Reason, Receipt
@@ -56,7 +57,7 @@ def as_data(result: Result, *, dry_run: bool, remarks: Sequence[str] = ()) -> di
         "receipts": [receipt_json(one) for one in frame.receipts] if frame else [],
         "conflicts": [conflict_data(one) for one in frame.conflicts] if frame else [],
         "parked": [one.as_json() for one in frame.parked] if frame else [],
-        "held": [{"source": one.path, "frame": _named_frame(one)} for one in result.held],
+        "held": [{"source": spelled(one.path), "frame": _named_frame(one)} for one in result.held],
         "remarks": list(remarks),
     }
 
@@ -209,7 +210,7 @@ def _by_outcome(frame: Frame) -> Iterator[tuple[str, list[Item], Any]]:
     for receipt in frame.receipts:
         by_outcome.setdefault(receipt.outcome, []).append(receipt)
     quarantined = by_outcome.get(Outcome.QUARANTINED, [])
-    items = [quarantined_item(one, kept_as.get((one.digest, one.source))) for one in quarantined]
+    items = [quarantined_item(one, kept_as.get((one.digest, spelled(one.source)))) for one in quarantined]
     yield f"{_deltas(len(items))} quarantined, bytes kept", items, "bad"
     late = [Item(f"{_source(one)}: of frame {one.frame}") for one in by_outcome.get(Outcome.LATE, ())]
     yield f"{_deltas(len(late))} late, merged now", late, "plain"

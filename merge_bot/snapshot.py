@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from merge_bot import letters
 from merge_bot.admit import Admission, Moment, ledger_frame
-from merge_bot.canonical import digest, document
+from merge_bot.canonical import digest, document, spelled
 from merge_bot.collect import Collected
 from merge_bot.conflicts import Conflict
 from merge_bot.delta import Candidate, file_name, format_utc
@@ -122,7 +122,7 @@ def _archive(
     rows = []
     for one in sorted(consumed, key=lambda candidate: (candidate.digest, candidate.path)):
         receipt = by_source[one.digest, one.path]
-        row: dict[str, object] = {"delta": one.digest, "outcome": receipt.outcome, "source": one.path}
+        row: dict[str, object] = {"delta": one.digest, "outcome": receipt.outcome, "source": spelled(one.path)}
         row |= {name: value for name in ("stream_id", "utc", "frame") if (value := getattr(receipt, name)) is not None}
         if one.blob:
             row["blob"] = one.blob
