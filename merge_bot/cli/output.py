@@ -7,11 +7,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from merge_bot.page import Page, plain
+if TYPE_CHECKING:
+    from merge_bot.page import Page
 
 Item = TypeVar("Item")
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -50,6 +51,8 @@ def show(page: Page) -> None:
 
         render(page)
     else:
+        from merge_bot.page import plain
+
         lines(plain(page))
 
 
