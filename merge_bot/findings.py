@@ -105,6 +105,11 @@ class Reason(StrEnum):
     INCOMPLETE_ENTITY = "incomplete_entity"
     SUM_OUT_OF_RANGE = "sum_out_of_range"
     WAS_PARKED = "was_parked"
+    # the chain
+    CHAIN_BROKEN = "chain_broken"
+    DIGEST_DIFFERS = "digest_differs"
+    BOOKS_DISAGREE = "books_disagree"
+    MERGED_TWICE = "merged_twice"
     # going back
     ROLLED_BACK = "rolled_back"
     RESTORED = "restored"

@@ -41,9 +41,11 @@ MOVED: dict[str, Any] = {
     "properties": {
         "delta": {"description": "SHA-256 of its bytes", **_SHA256},
         "merged_in": {"description": "the frame that had merged it", **_FRAME},
+        "outcome": {"description": "what became of it then", "enum": ["applied", "late"]},
+        "frame": {"description": "the frame that it says it is of", **_FRAME},
         "source": {"description": "the path that it had come under", "type": "string"},
     },
-    "required": ["delta", "merged_in", "source"],
+    "required": ["delta", "merged_in", "outcome", "frame", "source"],
     "additionalProperties": False,
 }
 
@@ -89,13 +91,13 @@ MANIFEST: dict[str, Any] = {
         "previous": {"description": "digest of the manifest before", "anyOf": [_SHA256, {"type": "null"}]},
         "rules": {"description": "the version of the merge rules", "type": "integer", "minimum": 1},
         "rollback": ROLLBACK,
-        "kept_from": {"description": "archives of frames before this one are only in history", **_FRAME},
-    },
         "marks": {
             "description": "the newest consumed commit of each delta branch that was read on, by worker",
             "type": "object",
             "additionalProperties": _OBJECT,
         },
+        "kept_from": {"description": "archives of frames before this one are only in history", **_FRAME},
+    },
     "required": ["frame", "kind", "time", "base", "state_tree", "counts", "files", "deltas", "previous", "rules"],
     "additionalProperties": False,
 }

@@ -182,7 +182,7 @@ class _Rollback:
         ]
 
     def _row(self, frame: int, row: Row) -> dict[str, Any]:
-        return {"delta": row["delta"], "merged_in": frame, "source": row["source"]}
+        return {"merged_in": frame, **{name: row[name] for name in ("delta", "frame", "outcome", "source")}}
 
     def _ledger(self, undone: Sequence[tuple[int, Row]], restored: Sequence[tuple[int, Row]]) -> Ledger:
         ledger, then = Ledger(self._base.files, self._paths), Ledger(self._then, self._paths)

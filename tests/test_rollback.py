@@ -289,3 +289,14 @@ def test_a_rollback_says_what_it_undid(repo: Repo) -> None:
     assert (said.code, said.err) == (
         1, "There is no frame 999. The frames here go from 404 to 408 (`dreamcatcher log` lists them).\n",
     )  # fmt: skip
+
+
+def test_rollbacks_replay_to_the_same_bytes(repo: Repo) -> None:
+    three_frames(repo)
+    back(repo, 405, requeue=True)
+    merge(repo)
+    back(repo, 407)
+    with History(str(repo.path)) as history:
+        for frame in range(405, 411):
+            replayed = history.replay(frame)
+            assert (frame, replayed.same, replayed.differs) == (frame, True, [])

@@ -1,0 +1,276 @@
+"""Verify: the chain of frames from any one to the newest, and the live state that it proves. Reads only.
+
+Every digest, every archive, every receipt, no frame missing or twice; the ledger agrees with the archives, the key
+files are complete, the counts are true. A chain is held by its newest end: the clock names the newest manifest, and
+each manifest names the one before. What is wrong goes by frame, file and the commit that made it so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from merge_bot import history_letters, schemas
+from merge_bot import verify_letters as letters
+from merge_bot.audit import audit
+from merge_bot.audit_books import audit_books
+from merge_bot.canonical import digest, document
+from merge_bot.collect import live_state_tree
+from merge_bot.commit_files import CommitFiles
+from merge_bot.errors import RepositoryError, UnreadableState
+from merge_bot.findings import Reason
+from merge_bot.history import History
+from merge_bot.manifest import GENESIS, Manifest, parse_manifest, read_manifest
+from merge_bot.messages import Letter
+from merge_bot.progress import Progress, silent
+from merge_bot.settings import Settings
+from merge_bot.state import Meta, parse_json
+from merge_bot.tree import FILE, Entry
+from merge_bot.validate import Rules
+from merge_bot.verify_books import Books
+from merge_bot.verify_frame import Examiner, Finding, finding
+
+_BATCH = 256
+_NOTHING = Entry(FILE, "")
+_NAMED = 200  # findings for which the commit is looked up: each is a walk through history
+
+# Of what the audit finds: not what rules that people may change at any time make of records that were always there.
+_OURS = frozenset({Reason.KEYS_DISAGREE, Reason.MISSING_FILE})
+
+
+@dataclass(slots=True)
+class Verified:
+    """What was walked, and everything wrong, by frame. `notes` say what could not be looked at."""
+
+    first: int = 0
+    newest: int = 0
+    frames: int = 0
+    deltas: int = 0
+    records: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.findings
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One frame of the chain: its manifest, and the commit in which it landed, None if it has none of its own."""
+
+    manifest: Manifest
+    landing: str | None
+
+
+def verify(history: History, since: int | None = None, progress: Progress = silent) -> Verified:
+    """Walk from frame `since` (None: the genesis) to the newest.
+
+    Raises RepositoryError where there are no frames, for an unknown one, and where a shallow clone cannot be deepened.
+    """
+    work = _Verifier(history, since, progress)
+    work.run()
+    found = work.found
+    found.findings = sorted(_each_once(found.findings))
+    found.findings[:_NAMED] = [work.named(one) for one in found.findings[:_NAMED]]
+    return found
+
+
+class _Verifier:
+    def __init__(self, history: History, since: int | None, progress: Progress) -> None:
+        self.found = Verified()
+        self._repository, self._tip, self._paths = history.repository, history.files, history.paths
+        self._history, self._since, self._progress = history, since, progress
+        self._numbers = self._folders()
+        self._landings: dict[int, dict[str, str]] = {}  # frame → the manifest's digest → the commit
+
+    def run(self) -> None:
+        meta = self._clock()
+        newest = meta.frame - 1 if meta else max(self._numbers, default=0)
+        oldest = min(self._numbers, default=newest)
+        if self._since is not None and not oldest <= self._since <= newest:
+            raise RepositoryError(history_letters.unknown_frame(self._since, oldest, newest))
+        self._repository.deepen_until(self._reach(), tip=self._tip.commit)
+        self._find_landings()
+        chain = self._chain(newest, meta)
+        self.found.first, self.found.newest, self.found.frames = min(chain, default=newest), newest, len(chain)
+        self._frames(chain)
+        books = Books(self._paths, self.found.first)
+        for number in sorted(chain):
+            books.tell(chain[number].manifest)
+            self.found.deltas += len(chain[number].manifest.deltas)
+        self.found.findings += [finding(*one) for one in books.wrong(self._tip)]
+        if newest in chain:
+            self._live(chain[newest])
+
+    # --- what there is
+
+    def _clock(self) -> Meta | None:
+        """`_meta.json` at the tip; None if it is damaged. Raises RepositoryError where there is none."""
+        try:
+            return self._history.meta
+        except UnreadableState as error:
+            letter = letters.clock_unreadable(str(error))
+            self._add(max(self._numbers, default=0), self._paths.meta, Reason.CHAIN_BROKEN, letter)
+            return None
+
+    def _folders(self) -> set[int]:
+        """The frames that have a folder."""
+        return {
+            int(name)
+            for thousand, entry in self._tip.folder(self._paths.frames).items()
+            for name, one in (self._tip.entries(entry.id).items() if entry.is_tree else ())
+            if one.is_tree and name.isdecimal() and self._paths.frame(int(name)).endswith(f"/{thousand}/{name}")
+        }
+
+    def _reach(self) -> str | None:
+        """The commit down to which history is needed; None is all of it."""
+        if self._since is None:
+            return None
+        try:
+            return read_manifest(self._tip, self._paths, self._since).base
+        except UnreadableState:
+            return None
+
+    def _find_landings(self) -> None:
+        """Every clock that the branch ever showed. The oldest commit that names a manifest is where it landed."""
+        changes = [one for _, one in self._repository.landings(self._tip.commit, [self._paths.meta]) if one.blob]
+        blobs = self._repository.read_blobs({str(one.blob) for one in changes})
+        for one in changes:
+            try:
+                value = parse_json(blobs[str(one.blob)], self._paths.meta)
+            except UnreadableState:
+                continue
+            match value:
+                case {"frame": int(following), "manifest": str(named)}:
+                    self._landings.setdefault(following - 1, {})[named] = one.commit
+
+    # --- the chain
+
+    def _chain(self, newest: int, meta: Meta | None) -> dict[int, Link]:
+        """The manifests that can be trusted; from history those that are missing or changed at the tip."""
+        chain: dict[int, Link] = {}
+        expected = self._hold_the_clock(meta, newest) if meta else None
+        contents = self._manifests()
+        following, beginning = "the clock", min(self._numbers, default=0)
+        for number in range(newest, max(self._since or 0, beginning) - 1, -1):
+            manifest = self._manifest(number, contents.get(number), expected, following)
+            expected, following = manifest.previous if manifest else None, f"frame {number}"
+            if manifest is None:
+                continue
+            chain[number] = Link(manifest, self._landings.get(number, {}).get(digest(manifest.as_bytes())))
+            if chain[number].landing is None:
+                self.found.notes.append(letters.no_landing(number))
+            if expected is None:
+                beginning = number
+                if manifest.kind != GENESIS:
+                    self._add(number, self._paths.manifest(number), Reason.CHAIN_BROKEN, letters.no_beginning(number))
+                break
+        for stray in sorted(one for one in self._numbers if not beginning <= one <= newest):
+            letter = letters.no_place_in_the_chain(stray)
+            self._add(stray, self._paths.frame(stray), Reason.MISPLACED_FILE, letter)
+        return chain
+
+    def _hold_the_clock(self, meta: Meta, newest: int) -> str | None:
+        """What the clock says of the newest manifest; None if it is the clock that was changed since."""
+        data = self._tip.read(self._paths.manifest(newest)) or b""
+        try:
+            manifest = parse_manifest(data, self._paths.manifest(newest), newest)
+        except UnreadableState:
+            return meta.manifest
+        right = document(Meta(newest + 1, manifest.time, digest(data)).as_json())
+        if self._tip.read(self._paths.meta) == right:
+            return meta.manifest
+        if digest(data) != meta.manifest and digest(data) not in self._landings.get(newest, {}):
+            return meta.manifest
+        self._add(newest, self._paths.meta, Reason.DIGEST_DIFFERS, letters.clock_disagrees(newest))
+        return digest(data)
+
+    def _manifests(self) -> dict[int, bytes]:
+        wanted = sorted(one for one in self._numbers if self._since is None or one >= self._since)
+        found: dict[int, bytes] = {}
+        for start in range(0, len(wanted), _BATCH):
+            paths = {self._paths.manifest(one): one for one in wanted[start : start + _BATCH]}
+            found |= {paths[path]: data for path, data in self._tip.read_many(paths).items()}
+        return found
+
+    def _manifest(self, number: int, data: bytes | None, expected: str | None, following: str) -> Manifest | None:
+        """The manifest of a frame, as the one after it names it; from history if that at the tip is another."""
+        path, landed = self._paths.manifest(number), self._landings.get(number, {})
+        if data is None:
+            self._add(number, path, Reason.MISSING_FILE, letters.manifest_missing(number))
+        elif digest(data) != expected if expected else landed and digest(data) not in landed:
+            self._add(number, path, Reason.DIGEST_DIFFERS, letters.manifest_changed(number, following))
+        else:
+            try:
+                return parse_manifest(data, path, number)
+            except UnreadableState as error:
+                self._add(number, path, Reason.CHAIN_BROKEN, letters.manifest_unreadable(str(error)))
+                return None
+        for named, commit in landed.items():
+            old = CommitFiles(self._repository, commit).read(path)
+            if old is not None and digest(old) == named and named == (expected or named):
+                try:
+                    return parse_manifest(old, path, number)
+                except UnreadableState:
+                    return None
+        return None
+
+    # --- the frames, and the live state
+
+    def _frames(self, chain: dict[int, Link]) -> None:
+        kept_from = max((link.manifest.kept_from or 0 for link in chain.values()), default=0)
+        examiner = Examiner(self._repository, self._tip, self._paths, kept_from)
+        for number in self._progress(sorted(chain), "verify"):
+            link, before = chain[number], chain.get(number - 1)
+            self.found.findings += examiner.examine(link.manifest, link.landing, before.manifest if before else None)
+
+    def _live(self, link: Link) -> None:
+        """The state at the tip is the newest manifest's; its key files are complete and its counts true."""
+        newest = link.manifest
+        self._held_against(newest, link.landing)
+        contents = self._repository.read_blobs(set(newest.schemas.values()))
+        rules, _ = schemas.load(
+            {path: contents[blob] for path, blob in newest.schemas.items()}, state=self._paths.state
+        )
+        audited = audit(self._tip, self._paths, rules, Rules(rules, Settings()), self._progress)
+        self.found.records = dict(audited.records)
+        for one in audited.problems:
+            if one.reason in _OURS or one.file.startswith(f"{self._paths.control}/"):
+                self._add(newest.frame, one.file, one.reason, (one.message, one.remedy))
+        for one in audit_books(self._tip, self._paths):
+            self._add(newest.frame, one.file, one.reason, (one.message, one.remedy))
+        for name, count in newest.counts.items():
+            if name in rules and audited.records[name] != count:
+                letter = letters.miscounted(name, count, audited.records[name])
+                self._add(newest.frame, rules[name].path, Reason.COUNTS_DISAGREE, letter)
+
+    def _held_against(self, newest: Manifest, landing: str | None) -> None:
+        wrong = [path for path, blob in newest.adopted.items() if (self._tip.entry(path) or _NOTHING).id != blob]
+        if live_state_tree(self._tip, self._paths) != newest.state_tree:
+            outside = tuple(f"{self._paths.state}/{name}/" for name in self._paths.outside_the_digest())
+            since = landing or newest.base or self._tip.commit
+            changed = self._repository.changed_paths(since, self._tip.commit, self._paths.state)
+            wrong += [path for _, path in changed if not f"{path}/".startswith(outside)]
+            if not wrong and not self.found.findings:
+                letter = letters.not_the_newest_state(newest.frame)
+                self._add(newest.frame, self._paths.state, Reason.FOREIGN_EDIT, letter)
+        for path in wrong:
+            self._add(newest.frame, path, Reason.FOREIGN_EDIT, letters.foreign_edit())
+
+    def _add(self, frame: int, path: str, reason: Reason, letter: Letter) -> None:
+        self.found.findings.append(finding(frame, path, reason, letter))
+
+    def named(self, one: Finding) -> Finding:
+        """The finding with the commit that made it so: the newest that changed the file."""
+        last = self._repository.last_change(one.commit or self._tip.commit, one.path)
+        return replace(one, commit=last.commit, author=last.author, date=last.date) if last else one
+
+
+def _each_once(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The first finding of each file: what a damaged one makes of everything else says nothing new."""
+    seen: set[str] = set()
+    for one in findings:
+        if one.path not in seen or one.reason == Reason.MERGED_TWICE:
+            seen.add(one.path)
+            yield one
