@@ -117,6 +117,7 @@ class History:
     _landings: dict[int, Landing] = field(default_factory=dict, init=False, repr=False)
     _asked: int = field(default=0, init=False, repr=False)
     _all_read: bool = field(default=False, init=False, repr=False)
+    _was_shallow: bool = field(default=False, init=False, repr=False)
     _manifests: dict[int, Manifest] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -305,7 +306,10 @@ class History:
 
     def _find_landing(self, frame: int) -> Landing | None:
         """Read the branch's changes of the clock, the newest first, until the frame is among them."""
+        if frame not in self._landings and self._was_shallow:  # it may have been deepened since
+            self._landings, self._asked, self._all_read = {}, 0, False
         while frame not in self._landings and not self._all_read:
+            self._was_shallow = self.repository.is_shallow
             self._asked = max(_FIRST_READ, 2 * self._asked, self.newest - frame + 1)
             changes = self.repository.landings(self.tip, [self.paths.meta], self._asked)
             self._all_read = len(changes) < self._asked
@@ -332,7 +336,6 @@ class History:
         following = self.manifest(frame + 1) if frame < self.newest else None
         wanted = following.landed if following and following.landed else self.manifest(frame).base
         self.repository.deepen_until(wanted, tip=self.tip)
-        self._landings, self._asked, self._all_read = {}, 0, False
 
     def _collections(self, ids: tuple[tuple[str, str], ...]) -> Collections:
         if ids not in self._loaded:
