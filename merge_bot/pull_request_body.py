@@ -42,6 +42,11 @@ class Section:
     parts: Sequence[str]
     shown: Callable[[Sequence[str]], str] = field(default=lambda parts: fenced("\n".join(parts)))
 
+    @property
+    def size(self) -> int:
+        """How many bytes the whole section takes."""
+        return _size(self._text(len(self.parts)))
+
     def fitted(self, room: int) -> str:
         """As many parts as fit into `room` bytes, and how many more there are; "" if not even that fits."""
         low, high = 0, len(self.parts)
@@ -80,13 +85,12 @@ def _body(frame: Frame, place: Place) -> str:
     end = _proof(frame)
     sections = [one for one in _sections(frame, place) if one.parts]
     room = BODY_LIMIT - _size(begin) - _size(end)
-    texts = []
-    for at, section in enumerate(sections):
-        # A fair share each; what one leaves, the next ones may use.
-        text = section.fitted(room // (len(sections) - at))
-        room -= _size(text)
-        texts.append(text)
-    return begin + "".join(texts) + end
+    texts: dict[int, str] = {}
+    # A fair share each, the smallest first: what they leave is shared by those that need more.
+    for done, (at, section) in enumerate(sorted(enumerate(sections), key=lambda pair: pair[1].size)):
+        texts[at] = section.fitted(room // (len(sections) - done))
+        room -= _size(texts[at])
+    return begin + "".join(texts[at] for at in sorted(texts)) + end
 
 
 def _headline(frame: Frame) -> str:
