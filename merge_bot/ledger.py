@@ -48,6 +48,7 @@ class Ledger:
     files: Files
     paths: Paths
     _frames: dict[int, dict[str, Line]] = field(default_factory=dict)
+    _full: dict[int, set[tuple[str | None, str | None]]] = field(default_factory=dict)
     _changed: set[int] = field(default_factory=set)
 
     def entry(self, frame: int, digest: str) -> Line | None:
@@ -56,10 +57,13 @@ class Ledger:
 
     def slot_filled(self, frame: int, stream_id: str, run: str | None) -> bool:
         """Whether a delta with content was already merged for this run of this worker in this frame."""
-        return any(one.fills and one.stream_id == stream_id and one.run == run for one in self._frame(frame).values())
+        if frame not in self._full:
+            self._full[frame] = {(one.stream_id, one.run) for one in self._frame(frame).values() if one.fills}
+        return (stream_id, run) in self._full[frame]
 
     def add(self, frame: int, one: Line) -> None:
         self._frame(frame)[one.delta] = one
+        self._full.pop(frame, None)
         self._changed.add(frame)
 
     def changes(self) -> Iterable[tuple[str, bytes, int]]:

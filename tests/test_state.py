@@ -11,7 +11,7 @@ import pytest
 from merge_bot.canonical import document, line
 from merge_bot.conflicts import Conflicts
 from merge_bot.errors import UnreadableState
-from merge_bot.ledger import Ledger
+from merge_bot.ledger import Ledger, Line
 from merge_bot.parked import read_parked
 from merge_bot.paths import Paths
 from merge_bot.state import MemoryFiles, Meta, parse_lines, read_json, read_meta
@@ -125,6 +125,21 @@ def test_lines_that_cannot_be_read_are_named(data: bytes, number: int, why: str)
 def test_a_file_that_holds_null_is_there() -> None:
     files = MemoryFiles({"a.json": b"null\n"})
     assert (read_json(files, "a.json", missing={}), read_json(files, "b.json", missing={})) == (None, {})
+
+
+def test_a_slot_is_full_as_soon_as_a_delta_that_fills_it_is_entered() -> None:
+    ledger = Ledger(MemoryFiles(), PATHS)
+    full = []
+    for one in (
+        Line("a", "fallback", 5, "w1"),
+        Line("b", "applied", 5, "w1", "r", True),
+        Line("c", "late", 6, "w1", None, True),
+    ):
+        ledger.add(5, one)
+        full.append(
+            (ledger.slot_filled(5, "w1", "r"), ledger.slot_filled(5, "w1", None), ledger.slot_filled(6, "w1", None))
+        )
+    assert full == [(False, False, False), (True, False, False), (True, True, False)]
 
 
 def test_a_clock_is_read_as_it_was_written() -> None:
