@@ -152,30 +152,34 @@ class _Slot:
 
 def _deliver(slot: _Slot, patience: Patience) -> Submitted:
     """Push until the remote has it, says no, or the budget is spent."""
-    mine: list[str] = []
+    pushes = 0
+    unsure: list[str] = []  # commits whose push nobody could tell the end of
     while True:
         error: type[DreamcatcherError] = Contended
+        commit = None
         try:
             tip = slot.remote.tip(slot.ref)
             if tip is not None:
+                # First, because what `holds` fetches of the tip has no history.
+                if arrived := next((one for one in unsure if slot.remote.holds(slot.ref, one)), None):
+                    return slot.done(arrived, pushes)
                 if slot.holds(tip):
-                    return slot.done(tip, len(mine), repeated=not mine)
-                if arrived := next((one for one in mine if slot.remote.holds(slot.ref, one)), None):
-                    return slot.done(arrived, len(mine))
-            elif not mine and slot.to == INBOX:
+                    return slot.done(tip, pushes, repeated=not pushes)
+            elif slot.to == INBOX:
                 raise slot.remote.no_branch(slot.ref)
             commit = slot.commit(tip)
-            mine.append(commit)
+            pushes += 1
             pushed = slot.remote.push(commit, slot.ref, tip)
             if pushed.outcome == Outcome.MINE:
-                return slot.done(commit, len(mine))
+                return slot.done(commit, pushes)
             if pushed.outcome == Outcome.REFUSED:
                 raise RemoteRefused(pushed.letter)
             letter = pushed.letter
         except RemoteUnreachable as unreachable:
             error, letter = RemoteUnreachable, str(unreachable)
+            unsure += [commit] if commit else []
         if not patience.wait():
-            raise error(submit_letters.gave_up(letter, len(mine), patience.budget))
+            raise error(submit_letters.gave_up(letter, pushes, patience.budget))
 
 
 class _Keeper:

@@ -6,7 +6,7 @@ Everything is fetched into a repository of our own, and of the base branch only 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -20,11 +20,13 @@ from merge_bot.git import Entry, Repository
 from merge_bot.git.bare import REMOTE, bare_repository
 from merge_bot.git.remote import Credentials, Remote
 from merge_bot.paths import Paths
+from merge_bot.schemas import ENDING
 from merge_bot.settings import SETTINGS_PATH, Settings
 from merge_bot.state import read_meta
 from merge_bot.validate import Rules
 from merge_bot.writer import Desk
 
+TOKEN_VARIABLE = "DREAMCATCHER_TOKEN"
 DELTA_BRANCHES = "refs/heads/deltas/"
 BRANCH, INBOX = "branch", "inbox"
 _BASE = "refs/dreamcatcher/base"
@@ -39,6 +41,12 @@ class Target:
     base: str | None = None
     root: str | os.PathLike[str] = "."
     credentials: Credentials | None = None
+
+
+def credentials_from(environment: Mapping[str, str]) -> Credentials | None:
+    """The token that the variable DREAMCATCHER_TOKEN holds; without one, git uses what it is configured to."""
+    token = environment.get(TOKEN_VARIABLE)
+    return Credentials(token) if token else None
 
 
 @contextmanager
@@ -94,11 +102,13 @@ class Counter:
                 return desk.rules
         try:
             files = self.base()
-            collections, _ = read_schemas(files, self._settings)
         except RepositoryError:
             if needs_frame or self.target.to == INBOX or not self.remote.tips("refs/heads/*"):
                 raise
             return Rules(Collections({}))
+        if not any(name.endswith(ENDING) for name in files.folder(self._settings.schemas)):
+            return Rules(Collections({}), self._settings)
+        collections, _ = read_schemas(files, self._settings)
         self.rules_from = "base branch"
         return Rules(collections, self._settings)
 
@@ -134,5 +144,5 @@ class Counter:
     def _fetch(self, files: CommitFiles, settings: Settings) -> None:
         """Contents one by one would be a request each."""
         entries: list[Entry | None] = [files.entry(SETTINGS_PATH), files.entry(Paths(settings.state).meta)]
-        entries += [one for name, one in files.folder(settings.schemas).items() if name.endswith(".schema.json")]
+        entries += [one for name, one in files.folder(settings.schemas).items() if name.endswith(ENDING)]
         self.remote.fetch_objects(one.id for one in entries if one and one.is_file)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from merge_bot import actions, delivery, worker_letters
 from merge_bot.collection import APPEND, LAST_WRITER_WINS, OBSERVE, SUM, UNION, Collection
-from merge_bot.errors import DeltaRejected, DreamcatcherError, SchemaError, SlotTaken
+from merge_bot.errors import (
+    Contended,
+    DeltaRejected,
+    DreamcatcherError,
+    RemoteRefused,
+    RemoteUnreachable,
+    SchemaError,
+    SlotTaken,
+)
 from merge_bot.findings import Problem, Reason, Rejection
 from merge_bot.guess import nearest
 from merge_bot.messages import Letter
@@ -23,6 +31,9 @@ from merge_bot.termination import Termination
 from merge_bot.validate import given, validate
 from merge_bot.wording import place
 from merge_bot.writer import Desk, delta_name, unknown_of
+
+if TYPE_CHECKING:
+    from merge_bot.submit import Submitted
 
 RUN_VARIABLE = "DREAMCATCHER_RUN"
 _SOME_TIME = "2026-03-25T03:14:22.000001Z"  # stands in while single operations are checked
@@ -41,6 +52,10 @@ class Worker:
     none, or `run=""`, the worker writes once a frame. Entering raises SlotTaken if this run has delivered for this
     frame already; `replace=True` says that the newer delta counts. `frame` and `epoch` go into the delta as they are.
 
+    With `push=True` the delta does not go into the work tree's inbox but to the worker's own branch on `remote` (a name
+    or a URL), see `submit`; `w.submitted` tells where it is. What cannot be pushed within `budget` seconds is kept on
+    disk, and the exception names the file.
+
     Calls from several threads are safe. A process forked inside of the block leaves no delta of its own.
     """
 
@@ -53,6 +68,9 @@ class Worker:
         frame: int | None = None,
         epoch: int | None = None,
         replace: bool = False,
+        push: bool = False,
+        remote: str = "origin",
+        budget: float = 60.0,
     ) -> None:
         self.stream_id = stream_id
         self.run = _run_of_the_orchestrator() if run is None else run or None
@@ -63,6 +81,10 @@ class Worker:
         self._lock = threading.Lock()
         self._turn: _Turn | None = None
         self._path: Path | None = None
+        self._push = push
+        self._remote = remote
+        self._budget = budget
+        self.submitted: Submitted | None = None
 
     def __enter__(self) -> Worker:
         if self._turn:
@@ -71,8 +93,8 @@ class Worker:
         if not desk.collections:
             raise SchemaError(worker_letters.no_schemas(str(desk.schemas)))
         frame = desk.open_frame() if self._asked_frame is None else self._asked_frame
-        turn = _Turn(desk, frame, self.stream_id, self._meta())
-        if not self._replace:
+        turn = _Turn(desk, frame, self.stream_id, self._meta(), self._submit if self._push else None)
+        if not self._replace and not self._push:
             delivery.refuse_taken(desk.root, desk.paths.inbox, turn.name)
         self._path, self._turn = None, turn
         turn.termination.watch()
@@ -91,6 +113,8 @@ class Worker:
                 return
             try:
                 self._path = turn.write(turn.operations, turn.meta, replace=self._replace)
+            except (Contended, RemoteRefused, RemoteUnreachable):
+                raise  # the delta is kept, and says more than a fallback
             except BaseException as failure:
                 self._leave_fallback(turn, failure)
                 raise
@@ -165,6 +189,18 @@ class Worker:
             raise DreamcatcherError(worker_letters.not_entered())
         return self._turn
 
+    def _submit(self, data: bytes) -> None:
+        """Bring a delta to the remote. What that needs is loaded only here."""
+        from datetime import UTC, datetime
+
+        from merge_bot.patience import Patience
+        from merge_bot.submit import submit
+        from merge_bot.target import Target, credentials_from
+
+        target = Target(self._remote, root=self._root, credentials=credentials_from(os.environ))
+        now = datetime.now(UTC)
+        self.submitted = submit(data, target, now, worker=self.stream_id, patience=Patience(self._budget))
+
     def _meta(self) -> dict[str, Any]:
         return {name: one for name, one in (("run", self.run), ("epoch", self._epoch)) if one is not None}
 
@@ -184,8 +220,16 @@ class Worker:
 class _Turn:
     """What exists from entering to leaving. `size` is about what the delta's file has so far, in bytes."""
 
-    def __init__(self, desk: Desk, frame: int, stream_id: str, meta: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        frame: int,
+        stream_id: str,
+        meta: dict[str, Any],
+        send: Callable[[bytes], None] | None = None,
+    ) -> None:
         self.desk = desk
+        self._send = send
         self.frame = frame
         self.meta = meta
         self.name = delta_name(frame, stream_id, meta.get("run"))
@@ -209,8 +253,12 @@ class _Turn:
             return value, candidate.size - self._size_without(key)
         raise DeltaRejected(worker_letters.rejected(worker_letters.one_call(call), problems), problems)
 
-    def write(self, operations: Mapping[str, Any], meta: Mapping[str, Any], *, replace: bool = False) -> Path:
+    def write(self, operations: Mapping[str, Any], meta: Mapping[str, Any], *, replace: bool = False) -> Path | None:
+        """Leave the delta: its file in the inbox, or None if it went elsewhere."""
         check = meta.get("status") != "fallback"
+        if self._send is not None:
+            self._send(self.desk.encode(self.name, self.frame, self._stream_id, operations, meta, check=check))
+            return None
         return self.desk.write(self.frame, self._stream_id, operations, meta, check=check, replace=replace)
 
     def _size_without(self, key: str) -> int:

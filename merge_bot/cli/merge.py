@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from merge_bot.cli.output import branch_option, json_option, print_json, progress, repo_option, show
+
+if TYPE_CHECKING:
+    from merge_bot.frame import Result
 
 _EPILOG = """\b
 Examples:
@@ -14,6 +19,9 @@ Examples:
   dreamcatcher merge               merge, commit, say what became of everything
   dreamcatcher merge --json        the same for programs: frame, commit, deltas, operations, receipts,
                                    conflicts, parked, held, remarks
+  dreamcatcher merge --remote origin
+                                   merge on the remote itself: the inbox and every delta branch there, pushed
+                                   under an exact lease; no checkout is needed or touched (a URL will do)
 
 Deltas that cannot enter are quarantined with a letter and do not stop the frame: the exit code stays 0. It is 1
 where the merge itself cannot go on (unreadable state, say), and nothing is written then; 75 means try again.
@@ -22,26 +30,45 @@ where the merge itself cannot go on (unreadable state, say), and nothing is writ
 
 @click.command("merge", epilog=_EPILOG)
 @click.option("--dry-run", is_flag=True, help="Say what a merge would do, and write nothing.")
+@click.option("--remote", metavar="NAME|URL", help="Merge what waits on this remote, and push the frame there.")
 @branch_option
 @repo_option
 @json_option
-def command(dry_run: bool, branch: str | None, repo: str, as_json: bool) -> int:
+def command(dry_run: bool, remote: str | None, branch: str | None, repo: str, as_json: bool) -> int:
     """Merge every delta that waits in the inbox into the open frame, as one commit.
 
     New files in the work tree's inbox are committed first; what was merged leaves it in the merge commit and is kept,
     byte for byte, in the frame's folder. With nothing pending there is no commit.
     """
     from merge_bot import report
-    from merge_bot.cli.around import refuse_elsewhere, remarks_on
-    from merge_bot.clone import Clone
     from merge_bot.errors import EXIT_DONE
 
-    with Clone.open(repo, branch) as clone:
-        refuse_elsewhere(clone)
-        remarks = list(remarks_on(clone))
-        result = clone.merge(datetime.now(UTC), dry_run=dry_run, progress=progress)
+    if remote is None:
+        result, remarks = _merge_here(repo, branch, dry_run)
+    else:
+        result, remarks = _merge_there(remote, repo, branch, dry_run)
     if as_json:
         print_json(report.as_data(result, dry_run=dry_run, remarks=remarks))
     else:
         show(report.as_page(result, dry_run=dry_run, remarks=remarks))
     return EXIT_DONE
+
+
+def _merge_here(repo: str, branch: str | None, dry_run: bool) -> tuple[Result, list[str]]:
+    from merge_bot.cli.around import refuse_elsewhere, remarks_on
+    from merge_bot.clone import Clone
+
+    with Clone.open(repo, branch) as clone:
+        refuse_elsewhere(clone)
+        remarks = list(remarks_on(clone))
+        return clone.merge(datetime.now(UTC), dry_run=dry_run, progress=progress), remarks
+
+
+def _merge_there(remote: str, repo: str, branch: str | None, dry_run: bool) -> tuple[Result, list[str]]:
+    from merge_bot.remote_clone import RemoteClone
+    from merge_bot.target import Target, credentials_from
+
+    target = Target(remote, base=branch, root=repo, credentials=credentials_from(os.environ))
+    with RemoteClone.open(target) as clone:
+        result = clone.merge(datetime.now(UTC), dry_run=dry_run, progress=progress)
+        return result, clone.remarks

@@ -14,8 +14,6 @@ from merge_bot.cli.output import json_option, lines, print_json, say
 if TYPE_CHECKING:
     from merge_bot.submit import Submitted
 
-TOKEN_VARIABLE = "DREAMCATCHER_TOKEN"
-
 _EPILOG = """\b
 Examples:
   dreamcatcher submit --worker w1 delta.json
@@ -68,14 +66,12 @@ def command(
     from datetime import UTC, datetime
 
     from merge_bot.errors import EXIT_DONE
-    from merge_bot.git.remote import Credentials
     from merge_bot.patience import Patience
     from merge_bot.submit import submit
-    from merge_bot.target import Target
+    from merge_bot.target import Target, credentials_from
 
     content = _read(file)
-    token = os.environ.get(TOKEN_VARIABLE)
-    target = Target(remote, to, base, repo, Credentials(token) if token else None)
+    target = Target(remote, to, base, repo, credentials_from(os.environ))
     done = submit(
         content,
         target,
