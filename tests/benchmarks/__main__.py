@@ -56,12 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cases = list(dict.fromkeys(case for size in options.sizes.split(",") for case in CASES[size]))
     with tempfile.TemporaryDirectory(dir=options.cache, prefix="runs-") as scratch:
         measured = [_measure(case, options, Path(scratch), console) for case in cases]
-    differences = list(_differences(measured))
+    found = differences(measured)
     _show(console, measured)
     _write(options.output, measured, options.command)
-    for difference in differences:
+    for difference in found:
         console.print(f"[red]Different records:[/] {difference}")
-    return 1 if differences else 0
+    return 1 if found else 0
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -78,21 +78,27 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if unknown:
         parser.error(f"no such size: {', '.join(sorted(unknown))}")
     options.runs = options.runs or (3 if options.short else 5)
+    place = f" --cache {options.cache}" if options.cache else ""
     options.cache = options.cache or Path(tempfile.gettempdir(), f"dreamcatcher-benchmarks-{os.getuid()}")
     options.cache.mkdir(parents=True, exist_ok=True)
     options.output = options.output or RESULTS / ("short" if options.short else "full")
-    options.command = "python -m tests.benchmarks" + (" --short" if options.short else f" --sizes {options.sizes}")
+    options.command = "python -m tests.benchmarks " + ("--short" if options.short else f"--sizes {options.sizes}")
+    options.command += f" --runs {options.runs}{place}"
     return options
+
+
+def source_of(case: Case, repositories: Repositories) -> Path:
+    """The repository that a case merges in a clone of."""
+    if case.way in (PLAIN, ONE_LINE):
+        return repositories.plain(case.shape, case.known, indented=case.way == PLAIN)
+    return repositories.ours(case.shape, case.known)
 
 
 def _measure(case: Case, options: argparse.Namespace, scratch: Path, console: Console) -> Measured:
     """Run a case several times; the first run's result is read back."""
     repositories = Repositories(options.cache)
     with console.status(f"{case.name}, {case.way}: making its repository"):
-        if case.way in (PLAIN, ONE_LINE):
-            source = repositories.plain(case.shape, case.known, indented=case.way == PLAIN)
-        else:
-            source = repositories.ours(case.shape, case.known)
+        source = source_of(case, repositories)
     measured = Measured(case, Runs())
     for number in range(options.runs):
         with console.status(f"{case.name}, {case.way}: run {number + 1} of {options.runs}"):
@@ -106,7 +112,7 @@ def _measure(case: Case, options: argparse.Namespace, scratch: Path, console: Co
     return measured
 
 
-def _differences(measured: Sequence[Measured]) -> list[str]:
+def differences(measured: Sequence[Measured]) -> list[str]:
     """Where two ways came to different records, or two runs of ours to different trees."""
     found = []
     first: dict[str, Measured] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shlex
 import shutil
@@ -70,13 +71,15 @@ class Runs:
         return median(run.stages.get(name, 0.0) for run in self.runs)
 
 
-def run(program: Sequence[str], source: Path, scratch: Path, *, work_tree: bool) -> tuple[Run, Path]:
+def run(program: Sequence[str], source: Path, scratch: Path, *, work_tree: bool, sync: bool = True) -> tuple[Run, Path]:
     """Clone `source` and merge there with `program`, a module and its options.
 
-    Returns the clone as well; it is the caller's to remove.
+    `sync`: first wait until the clone is on the disk. Returns the clone as well; it is the caller's to remove.
     """
     folder = Path(tempfile.mkdtemp(dir=scratch))
     clone(source, folder, bare=not work_tree)
+    if sync:
+        os.sync()
     module, *options = program
     command = [sys.executable, "-m", module, str(folder), *options]
     before, begin = _processor_time(), time.perf_counter()

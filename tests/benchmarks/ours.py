@@ -35,8 +35,8 @@ def main(folder: Path) -> dict[str, Any]:
 
         put_in(watch)
         CommitPublisher.publish = watch.timed("publish", CommitPublisher.publish)  # type: ignore[method-assign]
-    with watch("open"):
-        result = Clone.open(str(folder)).merge(NOW)
+    with watch("open"), Clone.open(str(folder)) as clone:
+        result = clone.merge(NOW)
     return watch.report() | {"commit": result.published.commit}
 
 

@@ -128,8 +128,8 @@ EXPLAINED = (
     "process and the git processes that it started, then the peak of the process alone and of the largest git",
     "process. All ways came to the same records; ours also keep receipts, conflicts, an archive and a ledger, the",
     "plain ones keep none. *ours* merges in a bare clone, *ours, files* in one with a work tree that follows, the",
-    "plain ways need their work tree. *plain* indents its files by two, as people keep state in git; *plain, one",
-    "line* does not.",
+    "plain ways need their work tree. *plain* indents and sorts its files, as people keep state in git;",
+    "*plain, one line* does neither.",
 )
 
 

@@ -1,0 +1,110 @@
+"""The benchmarks measure what they say: the same input each time, and two ways that come to the same records."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import __main__ as runner
+from tests.benchmarks import contents, generator, measure, report
+from tests.benchmarks.generator import Shape
+from tests.benchmarks.measure import Run, Runs
+from tests.benchmarks.report import Case, Measured
+from tests.benchmarks.repositories import BRANCH, ROOT, Repositories
+
+SMALL = Shape(10, 20, 1)
+SPELL = """
+from hashlib import sha256
+from tests.benchmarks.generator import Shape, frame_deltas, state_deltas
+deltas = [delta for _, frame in state_deltas(2) for delta in frame] + list(frame_deltas(Shape(12, 60, 2), 3))
+print(sha256(repr(deltas).encode()).hexdigest())
+"""
+
+
+@pytest.fixture(scope="module")
+def repositories(tmp_path_factory: pytest.TempPathFactory) -> Repositories:
+    return Repositories(tmp_path_factory.mktemp("cache"))
+
+
+def merged(repositories: Repositories, way: str, scratch: Path) -> tuple[Run, contents.Contents]:
+    source = runner.source_of(Case("S", SMALL, way, 1), repositories)
+    run, folder = measure.run(runner.PROGRAMS[way], source, scratch, work_tree=way != runner.OURS, sync=False)
+    read = contents.of_plain if way in (runner.PLAIN, runner.ONE_LINE) else contents.of_ours
+    return run, read(folder, BRANCH)
+
+
+def test_the_generator_says_the_same_in_every_process() -> None:
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", SPELL], env={**os.environ, "PYTHONHASHSEED": seed}, cwd=ROOT, stdout=subprocess.PIPE
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
+    assert said != {b""}
+
+
+def test_a_smaller_state_is_the_beginning_of_a_larger_one() -> None:
+    def digests(thousands: int) -> Iterator[str]:
+        for _, deltas in generator.state_deltas(thousands):
+            yield from (sha256(data).hexdigest() for _, data in deltas)
+
+    small, large = list(digests(3)), list(digests(12))
+    assert (len(small), len(large)) == (4, 13)
+    assert large[: len(small)] == small
+
+
+def test_a_frame_has_what_makes_merging_hard() -> None:
+    deltas = [json.loads(data) for _, data in generator.frame_deltas(Shape(100, 60, 10), 2)]
+    comments = [comment for delta in deltas for comment in delta["comments_added"]]
+    posts = {post["number"] for delta in deltas for post in delta["posts_created"]}
+    assert {sum(len(delta[kind]) for kind in generator.MIX) for delta in deltas} == {60}
+    assert any(comment["post_number"] in posts for comment in comments)
+    assert any(0 < comment["post_number"] <= 2500 for comment in comments)
+    assert any(comment["post_number"] >= 2_000_000_000 for comment in comments)
+    assert len({json.dumps(comment) for comment in comments}) < len(comments)
+
+
+def test_all_ways_come_to_the_same_records(repositories: Repositories, tmp_path: Path) -> None:
+    found = {way: merged(repositories, way, tmp_path)[1] for way in runner.PROGRAMS}
+    assert found[runner.OURS]["comments"]["records"] > 550
+    assert found[runner.OURS]["parked"]["records"] >= 0
+    assert [way for way in found if found[way] != found[runner.OURS]] == []
+
+
+def test_a_run_tells_its_stages_and_memory(repositories: Repositories, tmp_path: Path) -> None:
+    run, _ = merged(repositories, runner.OURS, tmp_path)
+    assert set(run.stages) == {"start", "open", "collect", "validate", "merge", "check", "snapshot", "publish"}
+    assert abs(sum(run.stages.values()) - run.seconds) < 1e-6
+    assert run.together >= run.process > 10_000_000
+
+
+def case(name: str, way: str, seconds: float, memory: int = 1, records: int = 1, tree: str = "t") -> Measured:
+    run = Run(seconds, seconds, {}, memory, 0, memory, tree)
+    return Measured(Case(name, SMALL, way, 1), Runs([run]), {"posts": {"records": records, "digest": "d"}})
+
+
+def test_what_differs_is_named() -> None:
+    measured = [case("S", "ours", 1), case("S", "plain", 1, records=2), case("M", "ours", 1, records=3)]
+    measured[0].runs.runs += case("S", "ours", 1, tree="other").runs.runs
+    assert runner.differences(measured) == [
+        "S, ours: runs ended in different trees",
+        "S, posts: plain {'records': 2, 'digest': 'd'}, ours {'records': 1, 'digest': 'd'}",
+    ]
+    assert runner.differences([case("S", "ours", 1), case("S", "plain", 1)]) == []
+
+
+def test_goals_are_told_as_measured() -> None:
+    measured = [case("L", "ours", 2, memory=30), case("L", "plain", 19, memory=100), case("L/10", "ours", 0.25)]
+    assert [goal.row()[1:] for goal in report.goals(measured)] == [
+        ("at least 10", "9.50", "not reached"),
+        ("at most 0.25", "0.30", "not reached"),
+        ("at most 11", "8.00", "reached"),
+    ]
