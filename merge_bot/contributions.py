@@ -134,6 +134,10 @@ def _diverged(deltas: list[Delta], collections: Collections, state: State) -> It
 
 def entered(history: History, manifest: Manifest) -> list[Operation]:
     """The operations that a merge folded: of its deltas and of what was parked before, less what waits on."""
+    return history.remember(("entered", manifest.frame), lambda: _entered(history, manifest))
+
+
+def _entered(history: History, manifest: Manifest) -> list[Operation]:
     base = base_of(history, manifest)
     after = CommitFiles(history.repository, history.landing(manifest.frame).commit)
     waiting = {(one.operation.origin.digest, one.operation.index) for one in read_parked(after, base.paths)}

@@ -14,12 +14,12 @@ the state as of frame N. A shallow clone is deepened as far as a question needs.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Collection as Items
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from merge_bot import history_letters as letters
 from merge_bot import letters as merge_letters
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from merge_bot.replay import Replayed
 
 _FIRST_READ = 64
+_REMEMBERED = 64
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class History:
     _landings: dict[int, Landing] = field(default_factory=dict, init=False, repr=False)
     _asked: int = field(default=0, init=False, repr=False)
     _all_read: bool = field(default=False, init=False, repr=False)
+    _remembered: dict[tuple[str, int], Any] = field(default_factory=dict, init=False, repr=False)
     _was_shallow: bool = field(default=False, init=False, repr=False)
     _manifests: dict[int, Manifest] = field(default_factory=dict, init=False, repr=False)
 
@@ -279,6 +282,14 @@ class History:
         if (entry := self.files.entry(path)) is not None:
             return entry
         return CommitFiles(self.repository, self.landing(frame).commit).entry(path)
+
+    def remember(self, name: tuple[str, int], make: Callable[[], T]) -> T:
+        """What `make` gave for this name before; of many names the ones that were asked for last."""
+        found: T = self._remembered.pop(name) if name in self._remembered else make()
+        self._remembered[name] = found
+        if len(self._remembered) > _REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+        return found
 
     def check_number(self, frame: int) -> None:
         """Raises RepositoryError unless there is, or once was, a frame of this number."""
