@@ -7,16 +7,15 @@ The map, bottom first. A module imports only from its own line or the lines abov
     submit_letters
     github_letters  github_answers
     settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
-    layouts  strategies  rollback_letters  verify_letters  records  diff
+    layouts  strategies  rollback_letters  verify_letters  export_letters  records  diff
     x_merge  schemas  delta_schema  validate  explain
     admit  check  merge  receipts
     git  commit_files  github_api  actions  delivery  termination  resources  patience
     transports  collect  genesis  snapshot
     publish
     frame  clone  writer  worker  parcel  target  submit  remote_clone
-    report  pull_request_body  history  replay  contributions  blame  frame_log  past_report  preview
-    rollback
-    audit_letters  audit_files  audit_books  audit  verify_books  verify_frame  verify
+    report  pull_request_body  history  replay  contributions  blame  frame_log  past_report  preview  rollback
+    audit_letters  audit_files  audit_books  audit  verify_books  verify_frame  verify  export_sqlite  export
     cli  __main__
 
 The first seven lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand

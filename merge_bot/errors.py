@@ -87,6 +87,10 @@ class DeltaRejected(DreamcatcherError):
     """What a worker wanted to write may not enter; nothing was written. The text lists every problem."""
 
 
+class ExportFailed(DreamcatcherError):
+    """A state could not be written out; nothing half-written is left, and nothing was overwritten."""
+
+
 class SlotTaken(DreamcatcherError):
     """This run of this worker has delivered for this frame before, and the delta there says something."""
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "diff": "Show what changed between two frames, or what each worker brought.",
     "replay": "Merge frames once more from their archives: the bytes are the same.",
     "verify": "Prove that no byte of any frame was changed.",
+    "export": "Write a frame's state to JSON files, a tar or an SQLite database.",
     "rollback": "Make an earlier frame's state the newest.",
     "schema": "Print a collection's schema, or the delta's.",
     "action": "Run as a GitHub Action does (reads its environment).",
