@@ -65,7 +65,11 @@ def take_out(
     collections: Collections,
     rules: EntityRules,
 ) -> tuple[dict[str, list[Operation]], list[Violation]]:
-    """Split ranked operations into those that may enter and those that have to wait."""
+    """Split ranked operations into those that may enter and those that have to wait.
+
+    Where a limit (64 bits, a schema's maximum) has no room for all, the first by rank enter; the others are looked at
+    again in each frame. So what a limit lets in depends on the frames, as an admission does.
+    """
     sieve = _Sieve(pending, grounds, collections, rules)
     sieve.run()
     kept = {
