@@ -19,10 +19,13 @@ from merge_bot.git import Repository
 from merge_bot.git.remote import Outcome, Pushed, Remote
 from merge_bot.github_api import GitHub
 from merge_bot.paths import Paths
+from merge_bot.patience import Patience
 from merge_bot.proposal import Marker
 from merge_bot.publish.auto_merge import AutoMerge, Method
 from merge_bot.publish.base import Published
 from merge_bot.publish.pull_request import PullRequestPublisher
+from merge_bot.publish.push import PushPublisher
+from merge_bot.publish.verified import VerifiedCommits, VerifiedPublisher
 from merge_bot.pull_request_body import describe
 from merge_bot.resources import example_schemas
 from merge_bot.transports.inbox import InboxTransport
@@ -43,6 +46,7 @@ class Hub:
     place: Path
     auto_merge: Method | None = None
     remote: Any = Remote
+    verified: int = 0  # bytes that GitHub's API may take; 0: commits are made by git
     pauses: list[float] = field(default_factory=list)
     hours: int = 0
 
@@ -82,9 +86,11 @@ class Hub:
 
             github = GitHub(SLUG, TOKEN, self.fake.url, pace=0)
             merging = AutoMerge(github, self.auto_merge, self.pauses.append) if self.auto_merge else None
+            commits = VerifiedCommits(repository, remote, github, size=self.verified) if self.verified else None
             publisher = PullRequestPublisher(
-                repository, remote, github, "main", AUTHOR, describe, auto_merge=merging, web_url=self.fake.url
-            )
+                repository, remote, github, "main", AUTHOR, describe, auto_merge=merging, verified=commits,
+                web_url=self.fake.url, patience=lambda: Patience(0),
+            )  # fmt: skip
             self.hours += 1
             now: datetime = MORNING + timedelta(hours=self.hours)
             transport = InboxTransport(repository, Paths("state"))
@@ -449,3 +455,80 @@ def test_a_push_that_does_not_go_through_opens_nothing(hub: Hub, remote: Any, er
         hub.run()
     assert caught.value.exit_code == code
     assert hub.fake.pulls == {}
+
+
+# --- verified commits
+
+
+def test_a_verified_commit_is_made_by_github_and_holds_the_same_frame(hub: Hub) -> None:
+    hub.verified = 10**6
+    hub.deltas(("w1", POST))
+    done = hub.published()
+    assert (done.operation, done.remarks, done.commit) == ("created", (), hub.fake.git.tip(HEAD))
+    assert hub.fake.git.run("log", "-1", "--format=%ce", HEAD) == "noreply@github.com"
+    assert hub.fake.git.commits("main", HEAD) == [done.commit]
+    assert "Dreamcatcher-Manifest: " in hub.fake.git.message(HEAD)
+    assert hub.fake.git.run("for-each-ref", "--format=%(refname)", "refs/heads/dreamcatcher-build") == ""
+    assert hub.published().operation == "none"
+    hub.deltas(("w2", MORE))
+    assert hub.published().operation == "updated"
+    hub.fake.merge(1, "rebase")
+    assert hub.frames == ["0", "1"]
+    assert hub.run().frame is None
+
+
+def test_what_is_too_large_for_the_api_goes_by_git_and_says_so(hub: Hub) -> None:
+    hub.verified = 10
+    hub.deltas(("w1", POST))
+    done = hub.published()
+    assert done.operation == "created"
+    (remark,) = done.remarks
+    assert "is larger than GitHub's API takes in one commit, so it was committed with git" in remark
+    assert hub.fake.git.run("log", "-1", "--format=%ce", HEAD) == AUTHOR.email
+
+
+def test_a_verified_commit_does_not_overwrite_who_was_quicker(hub: Hub) -> None:
+    hub.verified = 10**6
+    hub.deltas(("w1", POST))
+    hub.published()
+    hub.deltas(("w2", MORE))
+    theirs: list[str] = []
+    hub.fake.after["POST .*/graphql"] = lambda: theirs.append(hub.commit_on_head(notes="edited"))
+    done = hub.published()
+    assert "was changed by hand" in done.remarks[0]
+    assert hub.fake.git.tip(HEAD) == theirs[0]
+    assert hub.fake.git.run("for-each-ref", "--format=%(refname)", "refs/heads/dreamcatcher-build") == ""
+
+
+def test_a_commit_with_another_tree_is_not_used(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.verified = 10**6
+    hub.deltas(("w1", POST))
+    monkeypatch.setattr(hub.fake.git, "tree", lambda commit: "1" * 40)
+    with pytest.raises(RemoteRefused, match=r"where .* was meant"):
+        hub.run()
+    assert (hub.fake.git.tip(HEAD), hub.fake.pulls) == (None, {})
+    assert hub.fake.git.run("for-each-ref", "--format=%(refname)", "refs/heads/dreamcatcher-build") == ""
+
+
+@pytest.mark.parametrize(("size", "email"), [(10**6, "noreply@github.com"), (10, AUTHOR.email)])
+def test_a_verified_commit_goes_straight_to_a_branch_as_well(hub: Hub, size: int, email: str) -> None:
+    hub.deltas(("w1", POST))
+    with Repository.open(hub.place) as repository:
+        remote = Remote(repository, "origin")
+        github = GitHub(SLUG, TOKEN, hub.fake.url, pace=0)
+
+        def tip() -> Any:
+            remote.fetch(["+refs/heads/*:refs/remotes/origin/*"])
+            return open_base(repository, str(repository.resolve("refs/remotes/origin/main")))
+
+        ref = "refs/heads/main"
+        commits = VerifiedCommits(repository, remote, github, size=size)
+        publisher = VerifiedPublisher(commits, repository, ref, AUTHOR, PushPublisher(remote, ref, AUTHOR))
+        now = MORNING + timedelta(hours=1)
+        hub.fake.after["POST .*/graphql"] = lambda: hub.deltas(("w2", MORE))  # main moves meanwhile
+        done = run_until_settled(tip, repository, InboxTransport(repository, Paths("state")), publisher, now)
+    assert (done.published.operation, done.published.commit) == ("pushed", hub.fake.git.tip("main"))
+    assert hub.fake.git.run("log", "-1", "--format=%ce", "main") == email
+    assert hub.frames == ["0", "1"]
+    assert done.frame is not None
+    assert len(done.frame.receipts) == (2 if size > 10 else 1)

@@ -17,6 +17,7 @@ from merge_bot import github_letters as letters
 from merge_bot.errors import Contended, RemoteRefused
 from merge_bot.git import Identity, Repository
 from merge_bot.github_api import AlreadyThere, GitHub
+from merge_bot.patience import Patience
 from merge_bot.proposal import Marker, Place, Words, deltas_digest, head_branch, inputs_digest
 from merge_bot.publish.base import Published
 from merge_bot.snapshot import Frame
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from merge_bot.git.remote import Pushed
     from merge_bot.github_answers import CommitFacts, PullRequest
     from merge_bot.publish.auto_merge import AutoMerge
+    from merge_bot.publish.verified import VerifiedCommits
 
-TRIES = 3
+BUDGET = 120.0  # seconds
 _TRAILER = re.compile(r"^Dreamcatcher-Manifest: [0-9a-f]{64}$", re.M)
 _GITHUB = "noreply@github.com"  # the committer of what GitHub commits itself
 
@@ -43,7 +45,8 @@ Describe = Callable[[Frame, Place], Words]
 
 
 class PullRequestPublisher:
-    """Proposes frames to branch `base` (no `refs/heads/`). `auto_merge` merges what is proposed; None leaves it."""
+    """Proposes frames to branch `base` (no `refs/heads/`). `auto_merge` merges what is proposed; None leaves it.
+    `verified` lets GitHub make the commits."""
 
     def __init__(
         self,
@@ -55,12 +58,15 @@ class PullRequestPublisher:
         describe: Describe,
         *,
         auto_merge: AutoMerge | None = None,
+        verified: VerifiedCommits | None = None,
         web_url: str = "",
+        patience: Callable[[], Patience] = lambda: Patience(BUDGET),
     ) -> None:
         self._repository, self._remote, self._github = repository, remote, github
         self._base, self._head = base, head_branch(base)
         self._ref = f"refs/heads/{self._head}"
         self._author, self._describe, self._auto_merge, self._web_url = author, describe, auto_merge, web_url
+        self._verified, self._patience = verified, patience
 
     def publish(self, frame: Frame) -> Published:
         """Open the pull request, or bring it up to date. A person's doing is left alone, and said in `remarks`.
@@ -85,12 +91,13 @@ class PullRequestPublisher:
         marker = Marker.read(mine.body) if mine else None
         if mine and tip and marker and (marker.inputs, marker.commit) == (inputs, tip):
             return self._merged(Published("none", tip, mine.number, mine.url), frame.message)
-        commit = self._pushed(frame, tip)
+        commit, remarks = self._pushed(frame, tip)
         if commit is None:
             return Published("contended")
         marker = Marker(self._base, frame.number, deltas, inputs, commit)
         words = self._describe(frame, Place(self._base, self._head, marker, self._web_url))
-        return self._merged(self._shown(mine, words, commit), frame.message)
+        done = self._merged(self._shown(mine, words, commit), frame.message)
+        return replace(done, remarks=(*done.remarks, *remarks))
 
     def withdraw(self) -> Published:
         """Nothing is left to merge: close the pull request, if there is one and no person has touched it."""
@@ -142,19 +149,30 @@ class PullRequestPublisher:
 
     # --- doing
 
-    def _pushed(self, frame: Frame, tip: str | None) -> str | None:
-        """The frame's commit, which the branch now is at; None if somebody was quicker."""
+    def _pushed(self, frame: Frame, tip: str | None) -> tuple[str | None, tuple[str, ...]]:
+        """The frame's commit, which the branch now is at (None if somebody was quicker), and what there is to say."""
         when = int(frame.time.timestamp())
         commit = self._repository.write_commit(frame.base, frame.changes, frame.message, self._author, when)
-        for _ in range(TRIES):
-            pushed = self._remote.push(commit, self._ref, tip)
+        remarks: tuple[str, ...] = ()
+        pushed = None
+        if self._verified:
+            made = self._verified.put(frame, commit, self._ref, tip)
+            if isinstance(made, str):
+                remarks = (made,)
+            else:
+                pushed, commit = made, made.tip or commit
+        patience = self._patience()
+        while True:
+            pushed = pushed or self._remote.push(commit, self._ref, tip)
             if pushed.outcome == "mine":
-                return commit if pushed.tip == commit else None
+                return (commit if pushed.tip == commit else None), remarks
             if pushed.outcome == "moved":
-                return None
+                return None, remarks
             if pushed.outcome == "refused":
                 raise RemoteRefused(pushed.letter)
-        raise Contended(pushed.letter)
+            if not patience.wait():
+                raise Contended(pushed.letter)
+            pushed = None
 
     def _shown(self, mine: PullRequest | None, words: Words, commit: str) -> Published:
         """Title, body and labels as they are to be."""
