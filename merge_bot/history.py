@@ -193,11 +193,8 @@ class History:
     def frames(self, before: int | None = None) -> Iterator[Manifest]:
         """Every frame's manifest, the newest first; `before` begins below that number. Raises as `manifest`."""
         start = self.newest if before is None else min(before - 1, self.newest)
-        for number in range(start, -1, -1):
-            manifest = self.manifest(number)
-            yield manifest
-            if manifest.previous is None:
-                return
+        for number in range(start, self.oldest - 1, -1):
+            yield self.manifest(number)
 
     def manifest(self, frame: int) -> Manifest:
         """Frame `frame`'s proof, held against the digest that the clock named when it landed.
@@ -299,9 +296,8 @@ class History:
     # --- inside
 
     def _read_manifest(self, frame: int) -> Manifest:
+        self.check_number(frame)
         path = self.paths.manifest(frame)
-        if not 0 <= frame <= self.newest:
-            raise RepositoryError(letters.unknown_frame(frame, self.oldest, self.newest))
         expected = self.meta.manifest if frame == self.newest else None
         data = self.files.read(path)
         found = self._find_landing(frame) if expected is None else None
