@@ -104,7 +104,8 @@ def _told(error: BaseException) -> str:
 @functools.cache
 def documents() -> Documents:
     """The documents, fetched if need be. Skips the test, and warns why, where that is impossible."""
-    openapi, graphql = CACHE / f"{_plain(OPENAPI[0])}.json", CACHE / f"{_plain(GRAPHQL[0])}.graphql"
+    part = hashlib.sha256("".join(PATHS).encode()).hexdigest()[:8]
+    openapi, graphql = CACHE / f"{_plain(OPENAPI[0])}-{part}.json", CACHE / f"{_plain(GRAPHQL[0])}.graphql"
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -130,12 +130,19 @@ def test_refs_move_together_or_not_at_all(fake: FakeGitHub) -> None:
 # --- the doorbell
 
 
-def test_the_doorbell_rings_once_and_not_where_a_run_waits_already(fake: FakeGitHub) -> None:
+def test_the_doorbell_rings_without_the_right_to_see_runs_too(fake: FakeGitHub) -> None:
     assert hub(fake).ring() is None
     assert fake.dispatches == [{"event_type": "dreamcatcher"}]
     fake.refuse("GET .*/actions/runs", 403, "Resource not accessible by integration")
     assert hub(fake).ring() is None
     assert len(fake.dispatches) == 2
+
+
+def test_a_run_that_waits_already_is_not_rung_for(fake: FakeGitHub) -> None:
+    api = hub(fake)
+    api._ask = lambda verb, path, *rest, **more: {"workflow_runs": [{"status": "queued"}]}  # type: ignore[method-assign]
+    assert api.ring() == "A run of the workflow waits already, and will take everything along."
+    assert fake.requests == []
 
 
 def test_a_doorbell_that_does_not_ring_harms_nothing(fake: FakeGitHub) -> None:
