@@ -18,7 +18,8 @@ from merge_bot.commit_files import CommitFiles
 from merge_bot.errors import RepositoryError
 from merge_bot.git import Entry, Repository
 from merge_bot.git.bare import REMOTE, bare_repository
-from merge_bot.git.remote import Credentials, Remote
+from merge_bot.git.credentials import Credentials, address
+from merge_bot.git.remote import Remote
 from merge_bot.paths import Paths
 from merge_bot.schemas import ENDING
 from merge_bot.settings import SETTINGS_PATH, Settings
@@ -57,11 +58,9 @@ def reached(target: Target, *, without_blobs: bool = True) -> Iterator[tuple[Rem
     except RepositoryError:
         if "/" not in target.remote and ":" not in target.remote:
             raise
-        with bare_repository("") as nowhere:
-            found = Remote(nowhere, target.remote)
-        url = _from(os.getcwd(), found.url)
-        with bare_repository(url, without_blobs=without_blobs) as own:
-            yield Remote(own, REMOTE, target.credentials or found.credentials), None
+        url, found_in_url = address(target.remote)
+        with bare_repository(_from(os.getcwd(), url), without_blobs=without_blobs) as own:
+            yield Remote(own, REMOTE, target.credentials or found_in_url), None
         return
     with clone:
         found = Remote(clone, target.remote, target.credentials)

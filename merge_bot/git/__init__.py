@@ -12,7 +12,7 @@ consumed  local  checkout the work tree follows its branch, with no edit discard
 repository                all of it as one object
 bare                      a repository of our own, for a while
 remote  remote_letters    another repository: its refs, fetching, a push judged by what the ref says
-secrets                   what is never shown
+credentials  secrets      addresses, tokens, and what is never shown
 """
 
 from __future__ import annotations

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 import secrets as random
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from merge_bot.errors import (
     DreamcatcherError,
@@ -24,9 +22,11 @@ from merge_bot.errors import (
     RepositoryError,
 )
 from merge_bot.git import remote_letters as letters
+from merge_bot.git.credentials import Credentials, address, refuse_odd, without_password
 from merge_bot.git.process import Finished, text
 from merge_bot.git.repository import Repository
-from merge_bot.git.secrets import hide
+
+__all__ = ["Advertised", "Credentials", "Outcome", "Pushed", "Remote"]
 
 SEEN_REFS = "refs/dreamcatcher/seen/"
 _ANY_CODE = range(-256, 256)
@@ -70,24 +70,8 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
-    """A token for HTTPS remotes; `user` is what GitHub expects beside it. It leaves by environment alone."""
-
-    token: str = field(repr=False)
-    user: str = "x-access-token"
-
-    def settings(self, url: str) -> list[tuple[str, str]]:
-        """Git settings that send it to this URL only, in place of what others stored for that."""
-        basic = b64encode(f"{self.user}:{self.token}".encode()).decode()
-        hide(self.token, quote(self.token, safe=""), basic)
-        # An empty value drops headers set before: with two, GitHub answers 400.
-        header = f"http.{url}.extraheader"
-        return [(header, ""), (header, f"AUTHORIZATION: basic {basic}"), ("credential.helper", "")]
-
-
-@dataclass(frozen=True, slots=True)
 class Advertised:
-    """Refs of a remote: full name → id, and the full name of its default branch, if it says so."""
+    """Refs of a remote: full name → id; and the full name of its default branch, if that exists and the remote says."""
 
     refs: dict[str, str]
     default: str | None
@@ -102,13 +86,13 @@ class Remote:
         self.repository = repository
         self._git = repository.git
         self.name, urls = self._resolve(url_or_name)
-        self.url, found = _without_password(urls[0])
+        self.url, found = without_password(urls[0])
         if self.name != url_or_name:
             self.name = self.url
-        self.push_url = _without_password(urls[-1])[0]
+        self.push_url = without_password(urls[-1])[0]
         self.credentials = credentials or found
         if self.credentials:
-            for url in dict.fromkeys(_without_password(one)[0] for one in urls):
+            for url in dict.fromkeys(without_password(one)[0] for one in urls):
                 if url.lower().startswith(("http://", "https://")):
                     self._git.tell(*self.credentials.settings(url))
         # A server that accepts the connection and says nothing more must not hold a job for hours.
@@ -124,14 +108,16 @@ class Remote:
         wanted = ("HEAD", *patterns)
         done = self._run("ls-remote", "--quiet", "--symref", "--", self.name, *wanted)
         refs: dict[str, str] = {}
-        default = None
+        default, head = None, False
         for line in text(done.out).splitlines():
             one, _, name = line.partition("\t")
             if one.startswith("ref: "):
                 default = one.removeprefix("ref: ") if name == "HEAD" else default
+            elif name == "HEAD":
+                head = True
             elif any(fnmatchcase(name, pattern) for pattern in patterns):
                 refs[name] = one
-        return Advertised(refs, default)
+        return Advertised(refs, default if head else None)
 
     def tips(self, *patterns: str) -> dict[str, str]:
         """Full name → id of the remote's refs that match. Raises RemoteUnreachable, RemoteRefused."""
@@ -147,19 +133,19 @@ class Remote:
         Raises RepositoryError for an empty repository, NoSuchBranch, and what `tips` raises.
         """
         ref = None if name is None else name if name.startswith("refs/") else f"refs/heads/{name}"
-        found = self.advertised(*(("refs/heads/*",) if ref is None else (ref,)))
-        if ref is None and found.default in found.refs:
-            return str(found.default)
-        if ref in found.refs:
-            return str(ref)
-        raise self.no_branch(ref or found.default or "HEAD")
+        found = self.advertised(*((ref,) if ref else ()))
+        if ref is None and found.default is not None:
+            return found.default
+        if ref is not None and ref in found.refs:
+            return ref
+        raise self.no_branch(ref or "HEAD")
 
     def no_branch(self, ref: str) -> RepositoryError:
         """The letter about a branch that is not there: an empty repository, or a renamed branch."""
         found = self.advertised("refs/heads/*")
         if not found.refs:
             return RepositoryError(letters.empty(self.url))
-        default = found.default if found.default in found.refs and found.default != ref else None
+        default = found.default if found.default != ref else None
         return NoSuchBranch(letters.no_such_branch(self.url, ref, default, sorted(found.refs)))
 
     # --- fetching
@@ -259,8 +245,7 @@ class Remote:
 
     def _resolve(self, url_or_name: str) -> tuple[str, list[str]]:
         """The name to give to git, and the URLs that it stands for. Raises RepositoryError."""
-        if not url_or_name or url_or_name.startswith("-") or "\n" in url_or_name or "\0" in url_or_name:
-            raise RepositoryError(letters.odd_url(url_or_name))
+        refuse_odd(url_or_name)
         urls: list[str] = []
         for option in ((), ("--push",)):
             found = self._git.run("remote", "get-url", *option, "--", url_or_name, ok=_ANY_CODE)
@@ -268,8 +253,7 @@ class Remote:
                 urls += text(found.out).splitlines()[:1]
         if urls:
             return url_or_name, urls
-        if "/" not in url_or_name and ":" not in url_or_name:
-            raise RepositoryError(letters.no_such_remote(url_or_name))
+        address(url_or_name)
         return "", [url_or_name]
 
 
@@ -277,17 +261,3 @@ def _spoken(done: Finished) -> bytes:
     """What git and the server said, the refusal of the ref itself last."""
     refusals = [line.replace(b"\t", b" ") for line in done.out.splitlines() if line.startswith(b"!")]
     return b"\n".join([done.err.rstrip(b"\n"), *refusals])
-
-
-def _without_password(url: str) -> tuple[str, Credentials | None]:
-    """A URL as it may be shown, and the credentials that stood in it."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme.lower() not in ("http", "https") or "@" not in parts.netloc:
-            return url, None
-    except ValueError:
-        return url, None
-    secret, _, host = parts.netloc.rpartition("@")
-    user, _, password = secret.partition(":")
-    bare = urlunsplit(parts._replace(netloc=host))
-    return bare, Credentials(unquote(password or user), unquote(user) if password else "x-access-token")
