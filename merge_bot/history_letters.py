@@ -104,8 +104,8 @@ def no_field(collection: str, key: str, name: str, known: Sequence[str]) -> str:
 
 def branch_exists(name: str) -> str:
     return (
-        f"There is a branch {printable(name)} already, and a preview overwrites nothing. Give another name, or, if it is "
-        "an older preview's, throw it away first."
+        f"There is a branch {printable(name)} already, and a preview overwrites nothing. Give another name, or, if it "
+        "is an older preview's, throw it away first."
     )
 
 

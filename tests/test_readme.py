@@ -83,6 +83,13 @@ def test_everything_else_in_order(world: Path) -> None:
     run(["dreamcatcher", "merge"], world)
     assert json.loads((world / "state/recipes/000/000004.jsonl").read_text()) == delta["recipes_added"][0]
 
+    assert "4 frames merged once more: every byte the same." in run(["sh", "-eu"], world, block("time travel"))
+    told = run(["dreamcatcher", "replay", "--until-field", "agents/agent-aria/bio"], world)
+    assert re.sub(r"by (\w+) at .*", r"by \1 at …", re.sub(r"delta \w+", "delta …", told)) == block("until field")
+    printed = run([sys.executable, "-c", block("history")], world).splitlines()
+    assert printed[0] == json.dumps(json.loads(block("disagree entity"))).replace('"', "'")
+    assert printed[-1] == "3 dave A bridge."
+
 
 def test_the_table_of_strategies_is_that_of_the_code() -> None:
     table = README.split("<!-- test: strategies -->\n")[1].split("\n\n")[0]
