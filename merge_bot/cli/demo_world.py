@@ -40,7 +40,7 @@ def agent(number: int) -> str:
 
 def found_world(root: Path) -> None:
     """Frame 404: who lives here, and where they talk."""
-    from merge_bot import Worker
+    from merge_bot.worker import Worker
 
     with Worker("founder", root=root, run="") as worker:
         for name in CHANNELS:
@@ -51,7 +51,7 @@ def found_world(root: Path) -> None:
 
 def stream(root: Path, number: int) -> None:
     """One of the five: 5 posts, 11 comments, 25 observations, 5 follows, and the counters that go with them."""
-    from merge_bot import Worker
+    from merge_bot.worker import Worker
 
     first_post = 6201 + (number - 1) * POSTS_EACH
     with Worker(f"stream-{number}", root=root, run="") as worker:
@@ -74,7 +74,7 @@ def stream(root: Path, number: int) -> None:
 
 def rival(root: Path, name: str, bio: str) -> None:
     """One of two that disagree about the same field of the same agent."""
-    from merge_bot import Worker
+    from merge_bot.worker import Worker
 
     with Worker(name, root=root, run="") as worker:
         worker.set("agents", "agent-aria", bio=bio)
@@ -82,7 +82,7 @@ def rival(root: Path, name: str, bio: str) -> None:
 
 def crash(root: Path) -> None:
     """Has collected work when it dies: what it leaves is a fallback, never half a delta."""
-    from merge_bot import Worker
+    from merge_bot.worker import Worker
 
     with Worker("sleeper", root=root, run="") as worker:
         worker.add("posts", number=7777, title="Never finished", channel="stories", author="agent-luna")
@@ -98,7 +98,7 @@ def truncate(root: Path) -> None:
 
 def stray(root: Path) -> None:
     """Comments on a post that nobody has written."""
-    from merge_bot import Worker
+    from merge_bot.worker import Worker
 
     with Worker("stray", root=root, run="") as worker:
         worker.add("comments", post_number=NO_SUCH_POST, author="agent-kai", body="First!")
