@@ -8,6 +8,7 @@ each manifest names the one before. What is wrong goes by frame, file and the co
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from merge_bot import history_letters, schemas
@@ -24,7 +25,7 @@ from merge_bot.manifest import GENESIS, Manifest, parse_manifest, read_manifest
 from merge_bot.messages import Letter
 from merge_bot.progress import Progress, silent
 from merge_bot.settings import Settings
-from merge_bot.state import Meta, parse_json
+from merge_bot.state import Meta, parse_json, read_meta
 from merge_bot.tree import FILE, Entry
 from merge_bot.validate import Rules
 from merge_bot.verify_books import Books
@@ -71,7 +72,7 @@ def verify(history: History, since: int | None = None, progress: Progress = sile
     work = _Verifier(history, since, progress)
     work.run()
     found = work.found
-    found.findings = sorted(_each_once(found.findings))
+    found.findings = list(_each_once(sorted(found.findings, key=work.order)))
     found.findings[:_NAMED] = [work.named(one) for one in found.findings[:_NAMED]]
     return found
 
@@ -85,14 +86,13 @@ class _Verifier:
         self._landings: dict[int, dict[str, str]] = {}  # frame → the manifest's digest → the commit
 
     def run(self) -> None:
-        meta = self._clock()
-        newest = meta.frame - 1 if meta else max(self._numbers, default=0)
+        self._repository.deepen_until(self._reach(), tip=self._tip.commit)
+        self._find_landings()
+        newest, expected = self._clock()
         oldest = min(self._numbers, default=newest)
         if self._since is not None and not oldest <= self._since <= newest:
             raise RepositoryError(history_letters.unknown_frame(self._since, oldest, newest))
-        self._repository.deepen_until(self._reach(), tip=self._tip.commit)
-        self._find_landings()
-        chain = self._chain(newest, meta)
+        chain = self._chain(newest, expected)
         self.found.first, self.found.newest, self.found.frames = min(chain, default=newest), newest, len(chain)
         self._frames(chain)
         books = Books(self._paths, self.found.first)
@@ -105,14 +105,27 @@ class _Verifier:
 
     # --- what there is
 
-    def _clock(self) -> Meta | None:
-        """`_meta.json` at the tip; None if it is damaged. Raises RepositoryError where there is none."""
+    def _clock(self) -> tuple[int, str | None]:
+        """The newest frame, and what its manifest's digest has to be. Raises RepositoryError where there are no frames.
+
+        A clock is right if it once came to the branch together with the manifest that it names.
+        """
+        data, top = self._tip.read(self._paths.meta), max(self._numbers, default=0)
+        if data is None and not self._numbers:
+            raise RepositoryError(history_letters.no_frames(self._history.ref, self._paths.meta))
         try:
-            return self._history.meta
+            meta = read_meta(self._tip, self._paths)
         except UnreadableState as error:
-            letter = letters.clock_unreadable(str(error))
-            self._add(max(self._numbers, default=0), self._paths.meta, Reason.CHAIN_BROKEN, letter)
-            return None
+            self._add(top, self._paths.meta, Reason.CHAIN_BROKEN, letters.clock_unreadable(str(error)))
+            return top, None
+        newest = meta.frame - 1 if meta else top
+        manifest = self._from_history(newest, meta.manifest) if meta else None
+        if manifest is None or meta is None:
+            self._add(top, self._paths.meta, Reason.CHAIN_BROKEN, letters.clock_disagrees(top))
+            return top, None
+        if data != document(Meta(newest + 1, manifest.time, meta.manifest).as_json()):
+            self._add(newest, self._paths.meta, Reason.DIGEST_DIFFERS, letters.clock_disagrees(newest))
+        return newest, meta.manifest
 
     def _folders(self) -> set[int]:
         """The frames that have a folder."""
@@ -147,16 +160,17 @@ class _Verifier:
 
     # --- the chain
 
-    def _chain(self, newest: int, meta: Meta | None) -> dict[int, Link]:
+    def _chain(self, newest: int, expected: str | None) -> dict[int, Link]:
         """The manifests that can be trusted; from history those that are missing or changed at the tip."""
         chain: dict[int, Link] = {}
-        expected = self._hold_the_clock(meta, newest) if meta else None
         contents = self._manifests()
         following, beginning = "the clock", min(self._numbers, default=0)
-        for number in range(newest, max(self._since or 0, beginning) - 1, -1):
+        for number in range(newest, (self._since or 0) - 1, -1):
             manifest = self._manifest(number, contents.get(number), expected, following)
             expected, following = manifest.previous if manifest else None, f"frame {number}"
             if manifest is None:
+                if number <= beginning and number - 1 not in self._landings:
+                    break
                 continue
             chain[number] = Link(manifest, self._landings.get(number, {}).get(digest(manifest.as_bytes())))
             if chain[number].landing is None:
@@ -170,21 +184,6 @@ class _Verifier:
             letter = letters.no_place_in_the_chain(stray)
             self._add(stray, self._paths.frame(stray), Reason.MISPLACED_FILE, letter)
         return chain
-
-    def _hold_the_clock(self, meta: Meta, newest: int) -> str | None:
-        """What the clock says of the newest manifest; None if it is the clock that was changed since."""
-        data = self._tip.read(self._paths.manifest(newest)) or b""
-        try:
-            manifest = parse_manifest(data, self._paths.manifest(newest), newest)
-        except UnreadableState:
-            return meta.manifest
-        right = document(Meta(newest + 1, manifest.time, digest(data)).as_json())
-        if self._tip.read(self._paths.meta) == right:
-            return meta.manifest
-        if digest(data) != meta.manifest and digest(data) not in self._landings.get(newest, {}):
-            return meta.manifest
-        self._add(newest, self._paths.meta, Reason.DIGEST_DIFFERS, letters.clock_disagrees(newest))
-        return digest(data)
 
     def _manifests(self) -> dict[int, bytes]:
         wanted = sorted(one for one in self._numbers if self._since is None or one >= self._since)
@@ -207,13 +206,16 @@ class _Verifier:
             except UnreadableState as error:
                 self._add(number, path, Reason.CHAIN_BROKEN, letters.manifest_unreadable(str(error)))
                 return None
-        for named, commit in landed.items():
-            old = CommitFiles(self._repository, commit).read(path)
-            if old is not None and digest(old) == named and named == (expected or named):
-                try:
-                    return parse_manifest(old, path, number)
-                except UnreadableState:
-                    return None
+        return self._from_history(number, expected)
+
+    def _from_history(self, number: int, expected: str | None) -> Manifest | None:
+        """A manifest as it came to the branch; None if it never did."""
+        path = self._paths.manifest(number)
+        for named, commit in self._landings.get(number, {}).items():
+            data = CommitFiles(self._repository, commit).read(path)
+            if data is not None and digest(data) == named and named == (expected or named):
+                with suppress(UnreadableState):
+                    return parse_manifest(data, path, number)
         return None
 
     # --- the frames, and the live state
@@ -260,6 +262,10 @@ class _Verifier:
 
     def _add(self, frame: int, path: str, reason: Reason, letter: Letter) -> None:
         self.found.findings.append(finding(frame, path, reason, letter))
+
+    def order(self, one: Finding) -> tuple[int, bool, Finding]:
+        """By frame; of one frame the manifest first, because everything else is held against it."""
+        return one.frame, one.path != self._paths.manifest(one.frame), one
 
     def named(self, one: Finding) -> Finding:
         """The finding with the commit that made it so: the newest that changed the file."""
