@@ -8,12 +8,13 @@ The map, bottom first. A module imports only from its own line or the lines abov
     settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
     layouts  strategies  rollback_letters  verify_letters  export_letters  records  diff
     x_merge  schemas  delta_schema  validate  explain
-    admit  check  merge  receipts
+    admit  check  merge  receipts  closing  workflow_commands
     git  commit_files  github_api  actions  delivery  termination  resources  patience
     transports  collect  genesis  snapshot
     publish
     frame  clone  writer  worker  parcel  target  submit  remote_clone
-    report  pull_request_body  history  replay  contributions  blame  frame_log  past_report  preview  rollback
+    report  action_outputs
+    pull_request_body  landings  past_state  history  replay  contributions  blame  frame_log  past_report  preview  rollback
     audit_letters  audit_files  audit_books  audit  verify_books  verify_frame  verify  export_sqlite  export
     cli  __main__
 

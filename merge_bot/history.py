@@ -27,16 +27,14 @@ from merge_bot import schemas
 from merge_bot.clone import Clone
 from merge_bot.collection import Collection, Collections
 from merge_bot.commit_files import CommitFiles
-from merge_bot.conflicts import Conflicts
 from merge_bot.errors import RepositoryError, SchemaError, UnreadableState
-from merge_bot.git import Landing as Landed
 from merge_bot.git import Repository
+from merge_bot.landings import Landing, Landings, read_clock
 from merge_bot.manifest import Manifest, parse_manifest
-from merge_bot.parked import Parked, read_parked
+from merge_bot.past_state import State
 from merge_bot.paths import Paths
-from merge_bot.records import record_of, records_of
 from merge_bot.settings import SETTINGS_PATH
-from merge_bot.state import Meta, parse_json, read_meta
+from merge_bot.state import Meta, read_meta
 from merge_bot.tree import Entry
 
 if TYPE_CHECKING:
@@ -46,63 +44,10 @@ if TYPE_CHECKING:
     from merge_bot.preview import Preview
     from merge_bot.replay import Replayed
 
-_FIRST_READ = 64
+__all__ = ["History", "Landing", "State", "collection_of"]
+
 _REMEMBERED = 64
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Landing:
-    """Where frame `frame` came to the branch: the commit, who made it (`Name <email>`) and when (ISO 8601).
-
-    `digest` is the manifest's, as `_meta.json` of that commit names it. Where a shallow clone is cut off at the
-    commit, the frame landed there or earlier, so that `author` and `date` are not known ("").
-    """
-
-    frame: int
-    commit: str
-    author: str
-    date: str
-    digest: str
-
-
-@dataclass(frozen=True)
-class State:
-    """The state as of one frame, read lazily from its landing commit. `files` is everything in that commit."""
-
-    frame: int
-    files: CommitFiles
-    paths: Paths
-    collections: Collections
-
-    @property
-    def commit(self) -> str:
-        return self.files.commit
-
-    def records(self, collection: str) -> Iterator[tuple[str, Any]]:
-        """(key, record) of everything in a collection.
-
-        Observations under one key come one by one, and so do the members of a set; a sum is one record with the key
-        "". Raises KeyError for a collection that this frame does not know, UnreadableState.
-        """
-        return records_of(self.files, self.collections[collection])
-
-    def record(self, collection: str, key: str) -> Any:
-        """What lies under a key: a record; a list of them in observe and union collections; None if there is nothing.
-
-        Reads no more than the key needs. Raises as `records`.
-        """
-        return record_of(self.files, self.paths, self.collections[collection], key)
-
-    @property
-    def conflicts(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """The open conflicts by collection, key and field, as in `conflicts.json`."""
-        return Conflicts.read(self.files, self.paths).entries
-
-    @property
-    def parked(self) -> list[Parked]:
-        """The records that wait."""
-        return read_parked(self.files, self.paths)
 
 
 @dataclass
@@ -116,11 +61,7 @@ class History:
     source: str | os.PathLike[str] | Clone | Repository = "."
     branch: str | None = None
     settings_path: str = SETTINGS_PATH
-    _landings: dict[int, Landing] = field(default_factory=dict, init=False, repr=False)
-    _asked: int = field(default=0, init=False, repr=False)
-    _all_read: bool = field(default=False, init=False, repr=False)
     _remembered: dict[tuple[str, int], Any] = field(default_factory=dict, init=False, repr=False)
-    _was_shallow: bool = field(default=False, init=False, repr=False)
     _manifests: dict[int, Manifest] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -187,8 +128,7 @@ class History:
                         return number
                     break
             break
-        self._find_landing(-1)  # the first frames' folders were pruned, so every landing is read
-        return min(self._landings, default=self.newest)
+        return self._landings.oldest()  # the first frames' folders were pruned, so every landing is read
 
     def frames(self, before: int | None = None) -> Iterator[Manifest]:
         """Every frame's manifest, the newest first; `before` begins below that number. Raises as `manifest`."""
@@ -209,17 +149,17 @@ class History:
     def landing(self, frame: int) -> Landing:
         """Where the frame came to the branch. Raises RepositoryError if it is unknown or cannot be reached."""
         self.check_number(frame)
-        found = self._find_landing(frame)
+        found = self._landings.find(frame)
         if found is None and self.repository.is_shallow:
             self._deepen_to(frame)
-            found = self._find_landing(frame)
+            found = self._landings.find(frame)
         if found is None:
             raise RepositoryError(letters.no_landing(frame, self.ref))
         return found
 
     def landing_if_any(self, frame: int) -> Landing | None:
         """Where the frame came to the branch; None where no commit of this clone holds the state right after it."""
-        return self._find_landing(frame)
+        return self._landings.find(frame)
 
     def state(self, frame: int) -> State:
         """The state as of `frame`. Raises as `manifest` and `landing`; SchemaError."""
@@ -229,7 +169,7 @@ class History:
     def frame_of(self, commit: str) -> int | None:
         """The newest frame as of a commit; None where there was none yet."""
         data = CommitFiles(self.repository, commit).read(self.paths.meta)
-        clock = _clock(data, self.paths.meta) if data is not None else None
+        clock = read_clock(data, self.paths.meta) if data is not None else None
         return clock["frame"] - 1 if isinstance(clock, dict) and isinstance(clock.get("frame"), int) else None
 
     def collections(self, frame: int) -> Collections:
@@ -295,12 +235,16 @@ class History:
 
     # --- inside
 
+    @cached_property
+    def _landings(self) -> Landings:
+        return Landings(self.repository, self.tip, self.newest, self.paths.meta)
+
     def _read_manifest(self, frame: int) -> Manifest:
         self.check_number(frame)
         path = self.paths.manifest(frame)
         expected = self.meta.manifest if frame == self.newest else None
         data = self.files.read(path)
-        found = self._find_landing(frame) if expected is None else None
+        found = self._landings.find(frame) if expected is None else None
         if found is not None:
             expected = found.digest
         elif expected is None and frame + 1 in self._manifests:
@@ -310,33 +254,6 @@ class History:
         if data is None:
             raise UnreadableState(letters.manifest_missing(path, frame))
         return parse_manifest(data, path, frame, expected)
-
-    def _find_landing(self, frame: int) -> Landing | None:
-        """Read the branch's changes of the clock, the newest first, until the frame is among them."""
-        if frame not in self._landings and self._was_shallow:  # it may have been deepened since
-            self._landings, self._asked, self._all_read = {}, 0, False
-        while frame not in self._landings and not self._all_read:
-            self._was_shallow = self.repository.is_shallow
-            self._asked = max(_FIRST_READ, 2 * self._asked, self.newest - frame + 1)
-            changes = self.repository.landings(self.tip, [self.paths.meta], self._asked)
-            self._all_read = len(changes) < self._asked
-            self._landings = self._landed([one for _, one in changes if one.blob])
-        return self._landings.get(frame)
-
-    def _landed(self, changes: list[Landed]) -> dict[int, Landing]:
-        blobs = self.repository.read_blobs({one.blob for one in changes if one.blob})
-        known: dict[tuple[int, str], Landing] = {}
-        for one in changes:  # the newest first, so the oldest commit that names a manifest is what remains
-            assert one.blob is not None
-            match _clock(blobs[one.blob], self.paths.meta):
-                case {"frame": int(following), "manifest": str(digest)}:
-                    cut = self.repository.reaches_no_further(one.commit)
-                    who = ("", "") if cut else (one.author, one.date)
-                    known[following - 1, digest] = Landing(following - 1, one.commit, *who, digest)
-        landings: dict[int, Landing] = {}
-        for (frame, _), landing in known.items():  # of a frame that was reverted and merged anew, the newer one counts
-            landings.setdefault(frame, landing)
-        return landings
 
     def _deepen_to(self, frame: int) -> None:
         """Fetch the history down to the frame's landing. Raises RepositoryError if there is no more to be had."""
@@ -367,11 +284,3 @@ def collection_of(collections: Mapping[str, Collection], name: str) -> Collectio
 
 def _full(branch: str | None) -> str | None:
     return branch if branch is None or branch.startswith("refs/") else f"refs/heads/{branch}"
-
-
-def _clock(data: bytes, path: str) -> Any:
-    """An old clock; None where it cannot be read, which is no wrong of any question about other frames."""
-    try:
-        return parse_json(data, path)
-    except UnreadableState:
-        return None
