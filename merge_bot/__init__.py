@@ -6,7 +6,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters  history_letters
     submit_letters  github_letters  github_answers
     settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
-    layouts  strategies  rollback_letters  verify_letters  export_letters  records  diff
+    layouts  strategies  rollback_letters  verify_letters  export_letters  retention  records  diff
     x_merge  schemas  delta_schema  validate  explain
     admit  check  merge  receipts  closing  workflow_commands
     git  commit_files  github_api  actions  delivery  termination  resources  patience
@@ -14,8 +14,8 @@ The map, bottom first. A module imports only from its own line or the lines abov
     publish
     frame  clone  writer  worker  parcel  target  submit  remote_clone
     report  action_outputs
-    pull_request_body  landings  past_state  history  replay  contributions  blame  frame_log  past_report  preview  rollback
-    audit_letters  audit_files  audit_books  audit  verify_books  verify_frame  verify  export_sqlite  export
+    pull_request_body  landings  past_state  history  replay  contributions  blame  frame_log  past_report  preview
+    rollback  audit_letters  audit_files  audit_books  audit  verify_books  verify_frame  verify  export_sqlite  export
     cli  __main__
 
 The first seven lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
