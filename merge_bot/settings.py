@@ -92,6 +92,7 @@ class Settings(_Part):
     grace_seconds: int = Field(default=30, ge=0, le=86_400)
     clock_tolerance_seconds: int = Field(default=300, ge=0, le=604_800)
     max_delta_bytes: int = Field(default=1_048_576, ge=1024, le=100_000_000)
+    keep_frames: int = Field(default=0, ge=0, le=1_000_000_000)  # frames whose archives stay in the tree; 0: all
     delta: DeltaSettings = DeltaSettings()
     author: Author = Author()
 

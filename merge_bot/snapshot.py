@@ -25,6 +25,7 @@ from merge_bot.merge import Merged
 from merge_bot.parked import Parked
 from merge_bot.paths import Paths
 from merge_bot.receipts import receipts_bytes, receipts_of
+from merge_bot.retention import kept_from, leaving
 from merge_bot.state import Meta
 from merge_bot.transports.base import Changes
 from merge_bot.tree import FILE, Entry, edited, object_id
@@ -83,6 +84,7 @@ def snapshot(
     for name in base.collections:
         counts[name] = counts.get(name, 0) + merged.growth.get(name, 0)
     tree, adopted = _state_tree(collected, state)
+    kept = kept_from(base.settings.keep_frames, number, base.manifest.kept_from)
     manifest = Manifest(
         frame=number,
         kind=MERGE,
@@ -98,11 +100,13 @@ def snapshot(
         previous=base.meta.manifest,
         landed=collected.landed,
         marks=marks or None,
+        kept_from=kept,
     )
     proof = manifest.as_bytes()
     meta = Meta(number + 1, manifest.time, digest(proof))
     held = [delta.candidate for delta in admission.held]
     changes: Changes = state | archived | dict(collected.transport.settle(consumed, held))
+    changes.update(leaving(base.files, paths, base.manifest.kept_from, kept))
     changes[paths.manifest(number)] = proof
     changes[paths.meta] = document(meta.as_json())
     frame = Frame(

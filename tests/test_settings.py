@@ -30,6 +30,7 @@ def test_defaults() -> None:
         "grace_seconds": 30,
         "clock_tolerance_seconds": 300,
         "max_delta_bytes": 1_048_576,
+        "keep_frames": 0,
         "delta": {"aliases": {}, "ignore": ()},
         "author": {"name": "Dream Catcher", "email": "dreamcatcher@noreply.invalid"},
     }
