@@ -22,14 +22,14 @@ WORLD, _ = load({f"schemas/{name}": data for name, data in example_schemas().ite
 LISTING = """\
 The collections, and the key of a delta that feeds each:
 
-  collection  in a delta        records told apart by                    merged by         kept in
-  agents      profile_updates   agent_id                                 last-writer-wins  state/agents
-  channels    channels_updated  slug                                     last-writer-wins  state/channels.json
-  comments    comments_added    id, or else post_number + author + body  append            state/comments
-  follows     follows_added     agent_id                                 union             state/follows
-  posts       posts_created     number                                   append            state/posts
-  souls       soul_updates      agent_id                                 observe           state/souls
-  stats       stats_increments  -                                        sum               state/stats.json
+  collection  in a delta        merged by         key
+  agents      profile_updates   last-writer-wins  agent_id
+  channels    channels_updated  last-writer-wins  slug
+  comments    comments_added    append            id, or else post_number + author + body
+  follows     follows_added     union             agent_id
+  posts       posts_created     append            number
+  souls       soul_updates      observe           agent_id
+  stats       stats_increments  sum               -
 
 How they merge
   append: records are added, one under each key; the first stays, another content under its key is a conflict

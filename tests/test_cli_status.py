@@ -64,10 +64,10 @@ def test_everything_that_waits_or_stands_open_is_shown(world: Repo) -> None:
         "  posts             1\n"
         "  souls             1\n"
         "  stats             1\n\n"
-        "Workers\n"
-        "  worker  last frame  last utc                     applied  late  quarantined  fallbacks\n"
-        "  w1             405  2026-03-25T03:14:22.000001Z        1     0            0          0\n"
-        "  w2             405  2026-03-25T03:14:23Z               1     0            0          0\n\n"
+        "Workers, with the newest delta that was merged of each\n"
+        "  worker  frame  utc                   applied  late  quarantined  fallbacks\n"
+        "  w1        405  2026-03-25T03:14:22Z        1     0            0          0\n"
+        "  w2        405  2026-03-25T03:14:23Z        1     0            0          0\n\n"
         f"Frame 405 landed {as_of} in commit <commit>.\n"
         "To merge what waits: dreamcatcher merge\n"
     )
@@ -89,16 +89,16 @@ def test_an_empty_inbox_is_a_short_story(repo: Repo) -> None:
 
 
 def test_the_data_is_what_its_description_says(world: Repo) -> None:
-    world.commit({f"{INBOX}/frame-900-w2.json": delta("w2", 900)})
+    world.commit({f"{INBOX}/frame-900-w2.json": delta("w2", 900), f"{INBOX}/frame-406-w3.json": delta("w3", 406)})
     deliver(world, delta("w1", 406))
     value = run("status", "--repo", world.path, "--json").json
     names = [line.split()[0] for line in (described or "").splitlines() if line.startswith("    ") and line[4] != " "]
     assert list(value) == names
     assert value["waiting"] == {
-        "committed": [f"{INBOX}/frame-900-w2.json"],
+        "committed": [f"{INBOX}/frame-406-w3.json", f"{INBOX}/frame-900-w2.json"],
         "uncommitted": [f"{INBOX}/frame-406-w1.json"],
         "overwritten": 0,
-        "by_worker": {"w1": 1, "w2": 1},
+        "by_worker": {"w1": 1, "w2": 1, "w3": 1},
         "held": [f"{INBOX}/frame-900-w2.json"],
         "oldest": "2026-03-25T03:01:00Z",
     }
@@ -106,6 +106,13 @@ def test_the_data_is_what_its_description_says(world: Repo) -> None:
     assert (value["open_frame"], value["newest_commit"], value["stops"]) == (406, merged, None)
     assert value["records"]["agents"] == 2
     assert value["workers"]["w1"]["applied"] == 1
+
+
+def test_what_waits_for_its_frame_is_not_called_old(repo: Repo) -> None:
+    begun(repo).commit({f"{INBOX}/frame-900-w2.json": delta("w2", 900)})
+    assert run("status", "--repo", repo.path, "--json").json["waiting"]["oldest"] is None
+    text = run("status", "--repo", repo.path).out
+    assert "oldest" not in text and "To merge what waits" not in text
 
 
 def test_what_a_merge_has_consumed_is_not_called_overwritten(world: Repo) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
+from collections import Counter
+from contextlib import redirect_stdout
 
 import pytest
 
+from merge_bot.cli.terminal import render
 from merge_bot.markdown import markdown
 from merge_bot.page import Item, Page, Table, plain, some, value_text
 
@@ -78,3 +82,22 @@ def test_of_many_the_first_twenty_and_a_count() -> None:
 )
 def test_values_are_short_and_visible(value: object, text: str) -> None:
     assert value_text(value) == text
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80, 200])
+def test_a_terminal_of_any_width_shows_every_letter(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Page("head")
+    path = "state/frames/000/000405/manifest.json"
+    page.add("", [Table(("file", "number", "what it is"), [(path, "1,000", "the proof that later frames stand on")])])
+    page.add("", [Item("[bold]:smile:", ["  " + "x" * 100])])
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    out = io.StringIO()
+    with redirect_stdout(out):
+        render(page)
+    text = out.getvalue()
+    assert max(map(len, text.splitlines())) <= columns
+    letters = Counter(re.sub(r"\s", "", text))
+    assert letters == Counter(re.sub(r"\s", "", "".join(plain(page))))
+    assert (path in text) is (columns >= 80)

@@ -130,8 +130,8 @@ def _as_data(collection: Collection) -> dict[str, Any]:
 
 def _as_page(collections: Collections) -> Page:
     page = Page("The collections, and the key of a delta that feeds each:")
-    rows = [(one.name, ", ".join(one.delta_keys), _key(one), one.strategy, one.path) for one in collections.values()]
-    page.add("", [Table(("collection", "in a delta", "records told apart by", "merged by", "kept in"), rows)])
+    rows = [(one.name, ", ".join(one.delta_keys), one.strategy, _key(one)) for one in collections.values()]
+    page.add("", [Table(("collection", "in a delta", "merged by", "key"), rows)])
     used = sorted({one.strategy for one in collections.values()})
     page.add("How they merge", [Item(f"{name}: {letters.LAWS[name]}") for name in used])
     page.closing.append("What a worker writes: dreamcatcher schema delta --example")

@@ -9,7 +9,8 @@ The data (`status --json`) is stable; keys are added, never changed:
     newest_commit  the commit that it landed in
     stops          the letter that a merge would end with, or null
     waiting        the inbox: paths committed and uncommitted, how many versions were overwritten, the number of files
-                   by_worker, the paths held for a later frame, the time at which the oldest was committed
+                   by_worker, the paths held for a later frame, the time at which the oldest of the others was
+                   committed
     odd            what lies in the inbox and is no file, with what it is
     conflicts      every open conflict, as in `merge --json`
     parked         every record that waits, as in `merge --json`
@@ -21,7 +22,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -33,19 +33,10 @@ from merge_bot.page import Item, Page, Table, some
 from merge_bot.wording import counted, printable
 
 if TYPE_CHECKING:
-    from merge_bot.clone import Clone
-    from merge_bot.conflicts import Conflict
-    from merge_bot.git import LocalFiles
-    from merge_bot.git.history import LastChange
-    from merge_bot.manifest import Manifest
-    from merge_bot.parked import Parked
-    from merge_bot.paths import Paths
-    from merge_bot.state import Meta
-    from merge_bot.workers import Workers
+    from merge_bot.cli.looking import Status
 
 _LONG = 2 * 3600  # seconds; the workflow merges once an hour at the latest
 _MANY_WORKERS = 100
-_UNNAMED = "(no delta's name)"
 
 _EPILOG = """\b
 Examples:
@@ -63,12 +54,13 @@ The exit code is 1 where a merge would stop (state that another hand changed, sc
 def command(branch: str | None, repo: str, as_json: bool) -> int:
     """Show the open frame, how many deltas wait and since when, conflicts, parked records, collections and workers."""
     from merge_bot.cli.around import branch_of
+    from merge_bot.cli.looking import look
     from merge_bot.clone import Clone
     from merge_bot.errors import EXIT_DONE, EXIT_PROBLEM
 
     with Clone.open(repo, branch) as clone:
         name = branch_of(clone)
-        status = _look(clone)
+        status = look(clone)
     if status is None:
         if as_json:
             print_json({"initialised": False, "branch": name})
@@ -83,116 +75,13 @@ def command(branch: str | None, repo: str, as_json: bool) -> int:
     return EXIT_PROBLEM if status.stops else EXIT_DONE
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """The inbox: `committed` and `uncommitted` are paths; `oldest` is when the first of them was committed."""
-
-    committed: list[str] = field(default_factory=list)
-    uncommitted: list[str] = field(default_factory=list)
-    overwritten: int = 0
-    oldest: datetime | None = None
-
-
-@dataclass(slots=True)
-class _Status:
-    """What is known of a branch without merging. `stops` is the letter that a merge would end with."""
-
-    meta: Meta
-    manifest: Manifest
-    landed: LastChange | None
-    waiting: _Waiting
-    odd: dict[str, str]
-    conflicts: list[Conflict]
-    parked: list[Parked]
-    workers: Workers
-    stops: str
-
-
-def _look(clone: Clone) -> _Status | None:
-    """None where there is no frame yet. Raises UnreadableState, SettingsError."""
-    from merge_bot.conflicts import Conflict, Conflicts
-    from merge_bot.errors import DreamcatcherError
-    from merge_bot.manifest import read_manifest
-    from merge_bot.parked import read_parked
-    from merge_bot.paths import Paths
-    from merge_bot.state import read_meta
-    from merge_bot.workers import Workers
-
-    tip, files = clone.tip, clone.files
-    paths = Paths(clone.settings.state)
-    meta = read_meta(files, paths)
-    if tip is None or meta is None:
-        return None
-    manifest = read_manifest(files, paths, meta.frame - 1, meta.manifest)
-    stops = ""
-    try:
-        clone.base()
-    except DreamcatcherError as error:
-        stops = str(error)
-    local = clone.waiting()
-    entries = Conflicts.read(files, paths).entries
-    return _Status(
-        meta,
-        manifest,
-        clone.repository.last_change(tip, paths.meta),
-        _waiting(clone, tip, manifest, paths, local),
-        local.odd,
-        [
-            Conflict(collection, key, name, entry)
-            for collection, keys in entries.items()
-            for key, fields in keys.items()
-            for name, entry in fields.items()
-        ],
-        read_parked(files, paths),
-        Workers.read(files, paths),
-        stops,
-    )
-
-
-def _waiting(clone: Clone, tip: str, manifest: Manifest, paths: Paths, local: LocalFiles) -> _Waiting:
-    """What lies in the inbox, and which versions were overwritten there since the newest frame was read."""
-    from merge_bot.transports.inbox import KEPT_NAMES
-
-    repository = clone.repository
-    at_tip = {path: blob for path, blob in _blobs(clone, paths.inbox) if path.rpartition("/")[2] not in KEPT_NAMES}
-    known = {str(one["blob"]) for one in manifest.deltas if one.get("blob")} | set(at_tip.values())
-    base = manifest.base if manifest.base and repository.has_commit(manifest.base) else None
-    times: list[int] = []
-    overwritten = set()
-    for change in repository.log_changes(base, tip, paths.inbox):
-        if at_tip.get(change.path) == change.new_id:
-            times.append(change.committed)
-        for mode, blob in ((change.old_mode, change.old_id), (change.new_mode, change.new_id)):
-            kept_name = change.path.rpartition("/")[2] in KEPT_NAMES
-            if set(blob) != {"0"} and mode != "040000" and blob not in known and not kept_name:
-                overwritten.add((change.path, blob))
-    oldest = datetime.fromtimestamp(min(times), UTC) if times else None
-    return _Waiting(sorted(at_tip), sorted(local.changed), len(overwritten), oldest)
-
-
-def _blobs(clone: Clone, folder: str) -> Iterator[tuple[str, str]]:
-    for name, entry in clone.files.folder(folder).items():
-        path = f"{folder}/{name}"
-        if entry.is_tree:
-            yield from _blobs(clone, path)
-        else:
-            yield path, entry.id
-
-
 # --- what is said
 
 
-def _named(path: str) -> tuple[str, int]:
-    """Worker and frame by the file's name."""
-    from merge_bot.delta import FILE_NAME
-
-    named = FILE_NAME.match(path.rpartition("/")[2])
-    return (named["stream_id"], int(named["frame"])) if named else (_UNNAMED, 0)
-
-
-def _as_data(status: _Status, branch: str) -> dict[str, Any]:
+def _as_data(status: Status, branch: str) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from merge_bot.cli.looking import frame_of, worker_of
     from merge_bot.report import conflict_data
 
     waiting = status.waiting
@@ -208,8 +97,8 @@ def _as_data(status: _Status, branch: str) -> dict[str, Any]:
             "committed": waiting.committed,
             "uncommitted": waiting.uncommitted,
             "overwritten": waiting.overwritten,
-            "by_worker": dict(sorted(Counter(_named(path)[0] for path in both).items())),
-            "held": [path for path in both if _named(path)[1] > status.meta.frame],
+            "by_worker": dict(sorted(Counter(worker_of(path) for path in both).items())),
+            "held": [path for path in both if frame_of(path) > status.meta.frame],
             "oldest": waiting.oldest.isoformat().replace("+00:00", "Z") if waiting.oldest else None,
         },
         "odd": status.odd,
@@ -220,7 +109,8 @@ def _as_data(status: _Status, branch: str) -> dict[str, Any]:
     }
 
 
-def _as_page(status: _Status, branch: str, now: datetime) -> Page:
+def _as_page(status: Status, branch: str, now: datetime) -> Page:
+    from merge_bot.cli.looking import frame_of
     from merge_bot.git.scan import CHANGING
     from merge_bot.report import conflict_item, parked_items
 
@@ -244,21 +134,23 @@ def _as_page(status: _Status, branch: str, now: datetime) -> Page:
     )
     records = [(name, f"{count:,}") for name, count in sorted(status.manifest.counts.items())]
     page.add("Records", [Table(("collection", "records"), records)] if records else [])
-    page.add("Workers", _workers(status))
+    page.add("Workers, with the newest delta that was merged of each", _workers(status))
     landed = f" in commit {status.landed.commit}" if status.landed else ""
     kind = "The genesis" if status.manifest.kind == "genesis" else f"Frame {status.manifest.frame}"
     page.closing.append(f"{kind} landed {status.meta.as_of}{landed}.")
-    if any(_named(path)[1] <= status.meta.frame for path in (*waiting.committed, *waiting.uncommitted)):
+    if any(frame_of(path) <= status.meta.frame for path in (*waiting.committed, *waiting.uncommitted)):
         page.closing.append("To merge what waits: dreamcatcher merge")
     return page
 
 
-def _waiting_body(status: _Status, now: datetime) -> Iterator[Item | Table]:
+def _waiting_body(status: Status, now: datetime) -> Iterator[Item | Table]:
+    from merge_bot.cli.looking import frame_of, worker_of
+
     waiting = status.waiting
-    committed = Counter(_named(path)[0] for path in waiting.committed)
-    uncommitted = Counter(_named(path)[0] for path in waiting.uncommitted)
+    committed = Counter(worker_of(path) for path in waiting.committed)
+    uncommitted = Counter(worker_of(path) for path in waiting.uncommitted)
     later = Counter(
-        worker for worker, frame in map(_named, (*waiting.committed, *waiting.uncommitted)) if frame > status.meta.frame
+        worker_of(path) for path in (*waiting.committed, *waiting.uncommitted) if frame_of(path) > status.meta.frame
     )
     names = sorted({*committed, *uncommitted})
     if names:
@@ -275,18 +167,26 @@ def _waiting_body(status: _Status, now: datetime) -> Iterator[Item | Table]:
         yield Item(letters.oldest(waiting.oldest.strftime("%Y-%m-%dT%H:%M:%SZ"), seconds, too_long=seconds > _LONG))
 
 
-def _workers(status: _Status) -> Iterator[Table | Item]:
+def _workers(status: Status) -> Iterator[Table | Item]:
     known = sorted(status.workers.known.items())
     rows = [
         (
             name,
             str(one.frame or "-"),
-            one.utc or "-",
+            _second(one.utc),
             *(f"{count:,}" for count in (one.applied, one.late, one.quarantined, one.fallbacks)),
         )
         for name, one in known[:_MANY_WORKERS]
     ]
     if rows:
-        yield Table(("worker", "last frame", "last utc", "applied", "late", "quarantined", "fallbacks"), rows)
+        yield Table(("worker", "frame", "utc", "applied", "late", "quarantined", "fallbacks"), rows)
     if len(known) > len(rows):
         yield Item(f"and {counted(len(known) - len(rows), 'more worker')}")
+
+
+def _second(utc: str) -> str:
+    """A delta's time to the second, in UTC; a dash if there is none."""
+    from merge_bot.delta import parse_utc
+
+    instant = parse_utc(utc)
+    return "-" if instant is None else datetime.fromtimestamp(instant // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

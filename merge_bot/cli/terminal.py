@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
@@ -12,6 +13,9 @@ from rich.text import Text
 from merge_bot.page import Item, Page, Table, Tone
 
 _STYLES: dict[Tone, str] = {"plain": "bold", "good": "bold green", "doubt": "bold yellow", "bad": "bold red"}
+
+_GAP = 2  # blanks between columns
+_LEAST = 16  # columns of words are at least so wide
 
 
 def render(page: Page) -> None:
@@ -26,7 +30,7 @@ def render(page: Page) -> None:
             console.print(Text(section.title, _STYLES[section.tone]))
         for one in section.body:
             if isinstance(one, Table):
-                console.print(Padding(_grid(one), (0, 0, 0, 2), expand=False))
+                console.print(Padding(_grid(one, console.width - 2), (0, 0, 0, 2), expand=False))
             else:
                 _print_item(console, one)
     if page.closing and (page.headline or page.sections):
@@ -43,10 +47,16 @@ def _print_item(console: Console, item: Item) -> None:
         console.print(Padding(Text(text, "dim"), (0, 0, 0, 4 + len(line) - len(text)), expand=False))
 
 
-def _grid(table: Table) -> Grid:
-    grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column, name in enumerate(table.columns):
-        grid.add_column(Text(name), justify="right" if table.is_numeric(column) else "left", overflow="fold")
+def _grid(table: Table, width: int) -> Grid:
+    """Columns of names and paths are not broken while there are columns of words that can give way instead."""
+    columns = [[name, *(row[at] for row in table.rows)] for at, name in enumerate(table.columns)]
+    words = [any(" " in cell for cell in column[1:]) for column in columns]
+    rigid = sum(_GAP + max(map(cell_len, column)) for column, one in zip(columns, words, strict=True) if not one)
+    fits = rigid + _LEAST * sum(words) <= width
+    grid = Grid(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    for at, column in enumerate(columns):
+        justify: JustifyMethod = "right" if table.is_numeric(at) else "left"
+        grid.add_column(Text(column[0]), justify=justify, overflow="fold", no_wrap=fits and not words[at])
     for row in table.rows:
         grid.add_row(*(Text(cell) for cell in row))
     return grid
