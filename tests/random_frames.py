@@ -169,7 +169,7 @@ class Teller:
 
     def squash(self) -> None:
         """The newest frame as a squash merge lands it: another commit, with something of somebody else's beside it."""
-        blob = self.repo.git("hash-object", "-w", "--stdin", stdin=os.urandom(0) + str(self.minute).encode())
+        blob = self.repo.git("hash-object", "-w", "--stdin", stdin=str(self.minute).encode())
         self.repo.git("update-index", "--add", "--cacheinfo", f"100644,{blob},NEWS")
         tree = self.repo.git("write-tree")
         date = f"@{int(self.now.timestamp())} +0000"
