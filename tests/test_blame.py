@@ -201,3 +201,48 @@ def test_of_a_record_that_never_was_it_says_so(world: Repo) -> None:
     assert str(caught.value) == (
         f'There is no `agents` "nobody" as of frame {LAST}, and no frame up to then wrote one.'
     )
+
+
+def test_what_a_rollback_brought_back_is_the_work_of_who_had_set_it(tmp_path: Path) -> None:
+    from merge_bot.clone import Clone
+    from merge_bot.rollback import roll_back
+
+    repo = begin(Repo.init(tmp_path / "repo"))
+    for frame, bio in ((5, "a"), (6, "b")):
+        log = [{"id": bio, "t": bio}]
+        agents = [{"id": "kai", "bio": bio, "karma": frame, "tags": [bio]}]
+        put(repo, f"frame-{frame}-w{frame}.json", made(f"w{frame}", frame, 1, agents=agents, log=log))
+        merge(repo, frame)
+    with Clone.open(str(repo.path)) as clone:
+        roll_back(clone, 5, past.NOON)
+    with History(repo.path) as history:
+        life = history.blame("agents", "kai")
+        assert life.record == history.state(5).record("agents", "kai")
+        behind = {name: [one.origin and one.origin.stream_id for one in by] for name, by in life.fields.items()}
+        assert behind == {
+            "id": [None], "name": [None], "mood": [None], "bio": ["w5"], "karma": [None, "w5"], "tags": ["w5"],
+        }  # fmt: skip
+        assert [(one.frame, one.value) for one in life.events if one.kind == "rollback" and one.field == "bio"] == [
+            (7, "a")
+        ]
+        gone = history.blame("log", '[0,"b"]')
+        assert (gone.record, gone.fields, [one.frame for one in gone.events]) == (None, {}, [6, 7])
+
+
+def test_what_is_parked_counts_from_the_frame_that_lets_it_in(tmp_path: Path) -> None:
+    repo = begin(Repo.init(tmp_path / "repo"))
+    put(repo, "frame-5-w1.json", made("w1", 5, 2, agents=[{"id": "kai", "karma": 10, "friend": "zoe"}]))
+    put(repo, "frame-5-w2.json", made("w2", 5, 1, agents=[{"id": "kai", "karma": 100}]))
+    merge(repo, 5)
+    put(repo, "frame-6-w3.json", made("w3", 6, 1, agents=[{"id": "zoe", "name": "Zoe"}]))
+    merge(repo, 6)
+    with History(repo.path) as history:
+        behind = {
+            frame: [
+                (one.frame, one.origin and one.origin.stream_id, one.late)
+                for one in history.blame("agents", "kai", frame).fields["karma"]
+            ]
+            for frame in (5, 6)
+        }
+    assert behind[5] == [(4, None, False), (5, "w2", False)]
+    assert behind[6] == [*behind[5], (6, "w1", True)]

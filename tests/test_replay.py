@@ -198,3 +198,36 @@ def test_squash_and_rebase_make_no_difference(tmp_path: Path) -> None:
         assert history.replay(6).same
         assert repo.git("log", "-1", "--format=%s", history.landing(5).commit) == "squashed 5"
         assert history.manifest(6).landed == history.landing(5).commit
+
+
+def test_a_frame_landed_in_the_merge_that_brought_it(tmp_path: Path) -> None:
+    """Not on the side branch: until then the branch did not have it."""
+    repo = begin(Repo.init(tmp_path / "repo"))
+    repo.git("switch", "--quiet", "--create", "side")
+    put(repo, "frame-5-w1.json", made("w1", 5, 1, stats={"a": 1}))
+    merge(repo, 5)
+    repo.git("switch", "--quiet", "main")
+    repo.commit({"README.md": b"meanwhile"})
+    repo.git("merge", "--quiet", "--no-ff", "--message", "merged", "side")
+    merged = repo.head
+    repo.commit({"README.md": b"afterwards"})
+    with History(repo.path) as history:
+        assert history.landing(5).commit == merged
+        assert history.replay(5).same
+    put(repo, "frame-6-w1.json", made("w1", 6, 1, stats={"a": 1}))
+    merge(repo, 6)
+    assert manifest(repo, 6)["landed"] == merged
+
+
+def test_a_frame_that_was_reverted_and_brought_back_landed_when_it_first_came(tmp_path: Path) -> None:
+    repo = begin(Repo.init(tmp_path / "repo"))
+    put(repo, "frame-5-w1.json", made("w1", 5, 1, stats={"a": 1}))
+    merge(repo, 5)
+    first = repo.head
+    repo.git("revert", "--no-edit", "HEAD")
+    with History(repo.path) as history:
+        assert history.newest == 4
+    repo.git("revert", "--no-edit", "HEAD")
+    with History(repo.path) as history:
+        assert history.landing(5).commit == first
+        assert history.replay(5).same
