@@ -1,20 +1,19 @@
 """The edge to GitHub Actions: the only file that knows `GITHUB_*` and `INPUT_*` variables and workflow commands.
 
-Whatever passes here may carry text that workers wrote, and the runner reads commands out of plain output, so
-everything that leaves is escaped for the place it goes to. How the runner reads is taken from its source:
+Whatever passes here may carry text that workers wrote, so everything that leaves is escaped for the place it goes to.
+How the runner reads is taken from its source:
 https://github.com/actions/runner/tree/258d6c857db3519913f7deb6004b60172f8043ae/src
 """
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import stat
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal, TextIO
+from typing import Any, Literal, get_args
 
 from merge_bot.errors import DreamcatcherError
 from merge_bot.wording import quoted
@@ -22,13 +21,19 @@ from merge_bot.wording import quoted
 SUMMARY_LIMIT = 1024 * 1024  # bytes a step; one more, and the runner drops the whole (CreateStepSummaryCommand)
 _SUMMARY_CUT = "\n\n**This summary was cut: {bytes} more bytes did not fit.**\n"
 
+Mode = Literal["commit", "pull-request"]
+AutoMerging = Literal["false", "merge", "squash", "rebase"]
+OnInvalid = Literal["quarantine", "fail"]
+MAX_GRACE = 86_400
+
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _OUTPUT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
 # What git-check-ref-format forbids in a branch name, and a leading dash, which a command would read as an option.
 _NOT_A_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|\Z)|\A[-/.]|[/.]\Z|\A@\Z|\A\Z")
 _RUN_ID = re.compile(r"[0-9]{1,20}\Z")
+_REPOSITORY = re.compile(r"[A-Za-z0-9_-]{1,100}/(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,100}\Z")
+_SERVER = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._/-]*)?\Z")
 _JOB_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,79}\Z")
-_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class ActionError(DreamcatcherError):
@@ -40,8 +45,13 @@ class Inputs:
     """The action's inputs, one field each (`dry_run` is `dry-run`), with the defaults that `action.yml` states."""
 
     base: str = ""
-    dry_run: bool = False
+    mode: Mode = "commit"
+    auto_merge: AutoMerging = "false"
+    on_invalid: OnInvalid = "quarantine"
+    grace_seconds: int | None = None
     settings: str = ".github/dreamcatcher.yml"
+    dry_run: bool = False
+    github_token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +87,16 @@ class ActionEnvironment:
         default = Inputs()
         inputs = Inputs(
             base=reader.text("base", default.base),
-            dry_run=reader.boolean("dry-run", default.dry_run),
+            mode=reader.one_of("mode", get_args(Mode), default.mode),
+            auto_merge=reader.one_of("auto-merge", get_args(AutoMerging), default.auto_merge),
+            on_invalid=reader.one_of("on-invalid", get_args(OnInvalid), default.on_invalid),
+            grace_seconds=reader.seconds("grace-seconds"),
             settings=reader.repository_path("settings", default.settings),
+            dry_run=reader.boolean("dry-run", default.dry_run),
+            github_token=reader.text("github-token", default.github_token),
         )
         branch = reader.branch(inputs.base)
+        reader.consistent(inputs)
         reader.stop_on_problems()
         return cls(
             workspace=Path(workspace),
@@ -99,6 +115,11 @@ class ActionEnvironment:
             output_file=_file(environ, "GITHUB_OUTPUT"),
             summary_file=_file(environ, "GITHUB_STEP_SUMMARY"),
         )
+
+    @property
+    def web_url(self) -> str:
+        """The repository's page, which is its address for git as well."""
+        return f"{self.server_url.rstrip('/')}/{self.repository}"
 
     def output(self, name: str, value: str) -> None:
         """Sets an output of the step. The delimiter is random, so no value can end its own heredoc."""
@@ -135,6 +156,43 @@ class _Reader:
             self.problems.append(f"input `{name}` is {quoted(raw)}. Write `true` or `false`.")
         return _BOOLEANS.get(raw, default)
 
+    def one_of(self, name: str, words: Sequence[str], default: Any) -> Any:
+        raw = self.text(name, default)
+        if raw not in words:
+            listed = ", ".join(f"`{one}`" for one in words[:-1])
+            self.problems.append(f"input `{name}` is {quoted(raw)}. Write {listed} or `{words[-1]}`.")
+        return raw
+
+    def seconds(self, name: str) -> int | None:
+        raw = self.text(name, "")
+        if not raw:
+            return None
+        if not re.fullmatch(r"[0-9]{1,6}", raw, re.ASCII) or int(raw) > MAX_GRACE:
+            self.problems.append(
+                f"input `{name}` is {quoted(raw)}. Write a whole number of seconds, at most {MAX_GRACE:,}, or nothing: "
+                "then the settings say it."
+            )
+            return None
+        return int(raw)
+
+    def consistent(self, inputs: Inputs) -> None:
+        """What inputs and the runner's variables have to say together."""
+        if inputs.mode == "commit" and inputs.auto_merge != "false":
+            self.problems.append(
+                "input `auto-merge` is about pull requests. Set `mode: pull-request` too, or leave it out."
+            )
+        if not inputs.github_token:
+            if inputs.mode == "pull-request":
+                self.problems.append("`mode: pull-request` needs a token, and input `github-token` is empty.")
+            return
+        if not all("!" <= sign <= "~" for sign in inputs.github_token):
+            self.problems.append("input `github-token` has blanks or other signs in it that no token has.")
+        repository, server = self.environ.get("GITHUB_REPOSITORY", ""), self.environ.get("GITHUB_SERVER_URL", "")
+        if not _REPOSITORY.match(repository):
+            self.problems.append(f"GITHUB_REPOSITORY is {quoted(repository)}, not like OWNER/NAME.")
+        if server and not _SERVER.match(server):
+            self.problems.append(f"GITHUB_SERVER_URL is {quoted(server)}, not like https://github.com.")
+
     def repository_path(self, name: str, default: str) -> str:
         raw = self.text(name, default)
         parts = PurePosixPath(raw).parts
@@ -169,71 +227,6 @@ def run_name(environ: Mapping[str, str]) -> str | None:
     if environ.get("GITHUB_ACTIONS") != "true" or not _RUN_ID.match(run_id):
         return None
     return f"github-{run_id}-{job}" if _JOB_ID.match(job) else f"github-{run_id}"
-
-
-def annotation(
-    level: Literal["error", "warning", "notice"], message: str, *, file: str = "", line: int = 0, title: str = ""
-) -> str:
-    """A workflow command that shows `message` at a place, as one line without its end."""
-    properties = {"file": file, "line": str(line) if line and file else "", "title": title}
-    listed = ",".join(f"{name}={_escaped_property(text)}" for name, text in properties.items() if text)
-    return f"::{level}{' ' if listed else ''}{listed}::{_escaped_data(message)}"
-
-
-def neutralise(text: str) -> str:
-    """`text` with every line made unable to start a workflow command; its line ends stay what they are.
-
-    The runner takes `::` after leading blanks, and the older `##[` anywhere in a line; it ends lines at a bare
-    carriage return as well (ActionCommand.TryParseV2 and TryParse). A visible blank breaks both: the runner
-    compares by culture, which overlooks invisible characters.
-    """
-    pieces = _LINE_END.split(text)
-    ends = [*_LINE_END.findall(text), ""]
-    return "".join(_inert(piece) + end for piece, end in zip(pieces, ends, strict=True))
-
-
-class NeutralStream(io.TextIOBase):
-    """A text stream that hands on whole lines, neutralised: put in place of `sys.stdout` and `sys.stderr`.
-
-    A line is held until it is complete, because a command may come in several writes. `close` hands on the rest
-    and leaves the stream below open; `command` is the one way past the guard, for annotations.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._held = ""
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]  # the base class says None, readers expect a name
-        return "utf-8"
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        whole, end, self._held = (self._held + text).rpartition("\n")
-        if end:
-            self._put(neutralise(whole) + end)
-        return len(text)
-
-    def command(self, line: str) -> None:
-        """Writes a workflow command of our own, on a line by itself."""
-        if self._held:
-            self.write("\n")
-        self._put(_LINE_END.sub(" ", line) + "\n")
-
-    def flush(self) -> None:
-        self._stream.flush()
-
-    def close(self) -> None:
-        if not self.closed:
-            if self._held:
-                self.write("\n")
-            self.flush()
-        super().close()
-
-    def _put(self, text: str) -> None:
-        self._stream.write(text.encode(errors="backslashreplace").decode())
 
 
 def trust(environ: Mapping[str, str], workspace: Path) -> dict[str, str]:
@@ -273,21 +266,6 @@ def hand_back(workspace: Path) -> int:
             except FileNotFoundError:  # git removes its temporary files in its own time
                 continue
     return given
-
-
-def _inert(line: str) -> str:
-    body = line.lstrip()
-    if body.startswith("::"):
-        line = f"{line[: len(line) - len(body)]}: :{body[2:]}"
-    return line.replace("##[", "## [")
-
-
-def _escaped_data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _escaped_property(text: str) -> str:
-    return _escaped_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _file(environ: Mapping[str, str], name: str) -> Path | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from merge_bot import letters
-from merge_bot.collect import Base, open_base, read_settings
+from merge_bot.collect import Base, Collected, collect, open_base, read_settings
 from merge_bot.commit_files import CommitFiles
 from merge_bot.errors import Contended, LocalEdits, RepositoryError
 from merge_bot.frame import ATTEMPTS, Result, run_until_settled
@@ -108,6 +108,13 @@ class Clone:
                 self.repository.arrived()
                 return sorted(changes)
         raise Contended(letters.contended(self.ref, ATTEMPTS))
+
+    def collected(self, now: datetime, *, dry_run: bool = False) -> Collected:
+        """What a merge would be made from now: the inbox is taken in, but for a dry run. Raises as `base`."""
+        base = self.base()
+        if not dry_run and self.take_in(now):
+            base = self.base()
+        return collect(self.repository, base, InboxTransport(self.repository, Paths(self.settings.state)))
 
     def merge(self, now: datetime, *, dry_run: bool = False, progress: Progress = silent) -> Result:
         """Merge everything pending into one commit on the branch; a dry run writes nothing.

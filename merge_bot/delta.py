@@ -58,7 +58,8 @@ class Candidate:
     `data` is None when it was not read: not a regular file, or larger than the limit. `at_tip` says that the file
     still lies where it came from; False for a version that was overwritten or removed before the merge. `worker` is
     whose delta branch it came from, which takes only its own worker's deltas; `refused` is why nothing from there may
-    enter.
+    enter. `arrived` is when it was committed, in seconds since 1970; None if that is not known. What it says of itself
+    does not depend on that, so candidates are equal without it.
     """
 
     path: str
@@ -71,6 +72,7 @@ class Candidate:
     transport: str = "inbox"
     worker: str | None = None
     refused: Reason | None = None
+    arrived: int | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from merge_bot import letters
-from merge_bot.collect import Base, open_base, read_settings
+from merge_bot.collect import Base, Collected, collect, open_base, read_settings
 from merge_bot.commit_files import CommitFiles
 from merge_bot.errors import RepositoryError
 from merge_bot.frame import Result, run_until_settled
@@ -100,6 +100,15 @@ class RemoteClone:
         deepen(self.remote, Workers.read(base.files, base.paths).watermarks())
         return base
 
+    def collected(self) -> Collected:
+        """What a merge would be made from now. Raises as `base`."""
+        return collect(self.repository, self.base(), self._transports()[0])
+
+    def _transports(self) -> tuple[Transport, BranchesTransport]:
+        paths = Paths(self.settings.state)
+        branches = BranchesTransport(self.repository, paths)
+        return Several({"inbox": InboxTransport(self.repository, paths), "branches": branches}), branches
+
     def merge(
         self,
         now: datetime,
@@ -113,9 +122,7 @@ class RemoteClone:
 
         `publisher` is another way out than that. Raises whatever stops a merge, before anything is pushed.
         """
-        paths = Paths(self.settings.state)
-        branches = BranchesTransport(self.repository, paths)
-        transport: Transport = Several({"inbox": InboxTransport(self.repository, paths), "branches": branches})
+        transport, branches = self._transports()
         if publisher is None:
             publisher = DryRun() if dry_run else PushPublisher(self.remote, self.ref, self.author(), patience)
         result = run_until_settled(self.base, self.repository, transport, publisher, now, progress)

@@ -3,7 +3,7 @@
 The data (`merge --json`) is stable; keys are added, never changed:
 
     dry_run     whether nothing was written
-    operation   "pushed", or "none" (a dry run, or nothing was pending)
+    operation   "pushed", or "none" (a dry run, or nothing was pending); pull requests: "created", "updated", "merged"
     frame       the merged frame; null if nothing was pending
     open_frame  the frame that is open after this run
     commit      the merge commit; null if there is none
@@ -90,7 +90,8 @@ def operations_of(frame: Frame) -> dict[str, dict[str, int]]:
 
 
 def _open_after(result: Result, dry_run: bool) -> int:
-    return result.open_frame + (0 if dry_run or not result.frame else 1)
+    landed = result.published.operation in ("pushed", "merged")
+    return result.open_frame + (1 if landed and not dry_run and result.frame else 0)
 
 
 def _named_frame(candidate: Candidate) -> int | None:
@@ -121,8 +122,18 @@ def _headline(result: Result, dry_run: bool) -> str:
         parts.append(counted(len(frame.conflicts), "conflict"))
     if frame.parked:
         parts.append(f"{len(frame.parked):,} parked")
-    begin = f"Dry run, nothing was written. Frame {frame.number} would be" if dry_run else f"Frame {frame.number} is"
-    return f"{begin} merged: {', '.join(parts)}."
+    return f"{_begin(result, dry_run)}: {', '.join(parts)}."
+
+
+def _begin(result: Result, dry_run: bool) -> str:
+    assert result.frame is not None
+    number, published = result.frame.number, result.published
+    if dry_run:
+        return f"Dry run, nothing was written. Frame {number} would be merged"
+    if published.number is None or published.operation == "merged":
+        return f"Frame {number} is merged"
+    done = "waits" if published.operation == "none" else "is proposed"
+    return f"Frame {number} {done} in pull request #{published.number}"
 
 
 def _wait(count: int) -> str:
@@ -134,6 +145,8 @@ def _closing(result: Result, dry_run: bool) -> Iterator[str]:
         return
     if dry_run:
         yield "To merge it: dreamcatcher merge"
+    elif result.published.operation in ("created", "updated", "none"):
+        yield f"Merge it, and frame {result.open_frame + 1} opens: {printable(result.published.url)}"
     elif result.published.commit:
         yield f"Commit {result.published.commit}; look at it: git show --stat {result.published.commit[:12]}"
         yield f"Frame {_open_after(result, dry_run)} is open."

@@ -46,6 +46,7 @@ class HttpRemote:
         ):
             self.repo.git("config", *setting.split("="))
         self.token = token
+        self.also = ""  # another path that it is served at, as OWNER/NAME
         self.read_only = False
         self.ignores_lease = False
         self.lose_replies = 0
@@ -153,6 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bytes) -> None:
         remote = self.server.remote
         path, _, query = self.path.partition("?")
+        if remote.also and path.startswith(f"/{remote.also}/"):
+            path = path.replace(remote.also, "world.git", 1)
         remote.requests.append(f"{self.command} {self.path}")
         remote.headers.append(self.headers.get("Authorization", ""))
         writing = "git-receive-pack" in self.path

@@ -16,13 +16,11 @@ from merge_bot.actions import (
     ActionEnvironment,
     ActionError,
     Inputs,
-    NeutralStream,
-    annotation,
     hand_back,
-    neutralise,
     run_name,
     trust,
 )
+from merge_bot.workflow_commands import NeutralStream, annotation, neutralise
 
 RUNNER = {
     "GITHUB_WORKSPACE": "/github/workspace",

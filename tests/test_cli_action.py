@@ -14,7 +14,7 @@ import pytest
 
 from tests.command import INBOX, Said, begun, deliver, delta, listing, masked, run
 from tests.repo import Repo
-from tests.test_actions import RUNNER, runner_reads
+from tests.test_actions import RUNNER, outputs_of, runner_reads
 
 KAI = {"profile_updates": [{"agent_id": "agent-kai", "name": "Kai"}]}
 HOSTILE = "\n::error::stolen\r##[group]stolen ``` @octocat closes #1"
@@ -36,10 +36,18 @@ class Step:
         places = {
             "GITHUB_WORKSPACE": str(self.repo.path),
             "GITHUB_STEP_SUMMARY": str(self.repo.path.parent / "summary"),
+            "GITHUB_OUTPUT": str(self.repo.path.parent / "output"),
         }
+        for name in ("summary", "output"):
+            (self.repo.path.parent / name).unlink(missing_ok=True)
         for name, value in {**RUNNER, **places, **environ}.items():
-            self.patch.setenv(name.replace("DRY_RUN", "DRY-RUN"), value)
+            kind, _, rest = name.partition("_")
+            self.patch.setenv(f"INPUT_{rest.replace('_', '-')}" if kind == "INPUT" else name, value)
         return run("action")
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        return outputs_of((self.repo.path.parent / "output").read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -201,6 +209,7 @@ def test_a_cancelled_step_ends_in_order(step: Step, tmp_path: Path) -> None:
     (tools / "git").write_text(f"#!/bin/sh\necho started >{fifo}\nexec sleep 60\n")
     (tools / "git").chmod(0o755)
     environ = {**os.environ, **RUNNER, "GITHUB_WORKSPACE": str(step.repo.path), "GITHUB_STEP_SUMMARY": ""}
+    environ |= {"GITHUB_OUTPUT": ""}
     environ |= {"PATH": f"{tools}:{os.environ['PATH']}", "PYTHONPATH": str(Path(__file__).parent.parent)}
     process = subprocess.Popen(
         [sys.executable, "-m", "merge_bot", "action"], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE

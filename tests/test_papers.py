@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 import merge_bot
+from merge_bot.action_outputs import NAMES
 from merge_bot.actions import Inputs
 from merge_bot.resources import example_schemas, settings_template, workflow_template
 from merge_bot.settings import Settings
@@ -26,7 +27,14 @@ def test_the_action_declares_the_inputs_that_the_code_reads_with_the_same_defaul
         one.name.replace("_", "-"): str(one.default).lower() if isinstance(one.default, bool) else one.default
         for one in fields(Inputs)
     }
+    read |= {"github-token": "${{ github.token }}", "grace-seconds": ""}  # the code's own: no token, not said
     assert {name: one["default"] for name, one in yaml.safe_load(text("action.yml"))["inputs"].items()} == read
+
+
+def test_the_action_declares_the_outputs_that_the_code_sets() -> None:
+    declared = yaml.safe_load(text("action.yml"))["outputs"]
+    assert tuple(declared) == NAMES
+    assert [name for name, one in declared.items() if not one["description"].endswith((".", ")."))] == []
 
 
 def test_every_input_is_described_and_in_kebab_case() -> None:

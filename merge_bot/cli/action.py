@@ -1,5 +1,6 @@
 """`dreamcatcher action`: one merge as a step of a GitHub workflow. The container's entry point.
 
+With a token it clones for itself and touches no checkout; without one it merges in the workspace's checkout.
 Everything that is printed passes `NeutralStream`, because the runner reads commands out of plain output, and much of
 it is text that workers wrote. Only annotations of our own go past it, escaped.
 """
@@ -9,8 +10,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,11 +23,17 @@ import click
 from merge_bot.cli import letters
 from merge_bot.cli.main import failed
 from merge_bot.cli.output import show
+from merge_bot.cli.waiting import wait_for_workers
 
 if TYPE_CHECKING:
-    from merge_bot.actions import ActionEnvironment, NeutralStream
+    from merge_bot.actions import ActionEnvironment
     from merge_bot.clone import Clone
+    from merge_bot.collect import Collected
     from merge_bot.findings import Receipt
+    from merge_bot.frame import Result
+    from merge_bot.publish.pull_request import PullRequestPublisher
+    from merge_bot.remote_clone import RemoteClone
+    from merge_bot.workflow_commands import NeutralStream
 
 _ANNOTATIONS = 9  # of warnings; GitHub shows ten a step, and one tells that there are more
 _LETTER = 4000
@@ -49,7 +59,7 @@ def command() -> int:
 @contextmanager
 def _guarded() -> Iterator[NeutralStream]:
     """Standard output and error made harmless, and a cancelled step ended in order."""
-    from merge_bot.actions import NeutralStream
+    from merge_bot.workflow_commands import NeutralStream
 
     out, err = NeutralStream(sys.stdout), NeutralStream(sys.stderr)
     # A container's first process does not even notice SIGTERM unless it handles it.
@@ -65,24 +75,96 @@ def _guarded() -> Iterator[NeutralStream]:
 
 def _merge(environment: ActionEnvironment, out: NeutralStream) -> int:
     from merge_bot import report
-    from merge_bot.cli.around import remarks_on
-    from merge_bot.clone import Clone
-    from merge_bot.errors import EXIT_DONE
+    from merge_bot.action_outputs import outputs_of
+    from merge_bot.errors import EXIT_DONE, EXIT_PROBLEM
     from merge_bot.findings import Outcome
     from merge_bot.markdown import markdown
+    from merge_bot.workflow_commands import annotation, mask
 
-    dry_run = environment.inputs.dry_run
-    with Clone.open(str(environment.workspace), environment.branch, trust=True) as clone:
-        clone.settings_path = environment.inputs.settings
-        _find_branch(clone, environment.branch, dry_run)
-        remarks = list(remarks_on(clone))
-        result = clone.merge(datetime.now(UTC), dry_run=dry_run)
-    page = report.as_page(result, dry_run=dry_run, remarks=remarks)
+    inputs = environment.inputs
+    if inputs.github_token:
+        out.command(mask(inputs.github_token))
+        ran = _on_the_remote(environment)
+    else:
+        ran = _in_the_workspace(environment)
+    page = report.as_page(ran.result, dry_run=inputs.dry_run, remarks=ran.remarks)
     show(page)
-    receipts = result.frame.receipts if result.frame else []
-    _annotate([one for one in receipts if one.outcome == Outcome.QUARANTINED], out)
+    receipts = ran.result.frame.receipts if ran.result.frame else []
+    refused = [one for one in receipts if one.outcome == Outcome.QUARANTINED]
+    fails = bool(refused) and inputs.on_invalid == "fail"
+    _annotate(refused, out)
+    if fails:
+        out.command(annotation("error", letters.on_invalid(len(refused)), title="Dream Catcher"))
     environment.summary(markdown(page))
-    return EXIT_DONE
+    state_digest = ran.collected.base.manifest.state_tree
+    for name, value in outputs_of(ran.result, state_digest, ran.oldest).items():
+        environment.output(name, value)
+    return EXIT_PROBLEM if fails else EXIT_DONE
+
+
+@dataclass
+class _Ran:
+    """A run that came to its end: what it saw before it merged, and what came of it."""
+
+    result: Result
+    collected: Collected
+    oldest: int
+    remarks: list[str]
+
+
+def _on_the_remote(environment: ActionEnvironment) -> _Ran:
+    """A clone of our own, merged and pushed or proposed."""
+    from merge_bot.git.remote import Credentials
+    from merge_bot.remote_clone import RemoteClone
+    from merge_bot.target import Target
+
+    inputs = environment.inputs
+    # Not the workspace: a checkout's settings may hold another token for the same remote.
+    with tempfile.TemporaryDirectory(prefix="dreamcatcher-") as nowhere:
+        credentials = Credentials(inputs.github_token)
+        target = Target(environment.web_url, base=environment.branch, root=nowhere, credentials=credentials)
+        with RemoteClone.open(target, inputs.settings) as clone:
+            collected, found = wait_for_workers(clone.collected, 0 if inputs.dry_run else inputs.grace_seconds)
+            oldest = found.oldest_seconds(time.time())
+            proposing = inputs.mode == "pull-request" and not inputs.dry_run
+            publisher = _proposer(environment, clone) if proposing else None
+            result = clone.merge(datetime.now(UTC), dry_run=inputs.dry_run, publisher=publisher)
+            if publisher and result.frame is None:
+                result.published = publisher.withdraw()
+            return _Ran(result, collected, oldest, [*clone.remarks, *result.published.remarks])
+
+
+def _proposer(environment: ActionEnvironment, clone: RemoteClone) -> PullRequestPublisher:
+    from merge_bot.github_api import GitHub
+    from merge_bot.publish.auto_merge import AutoMerge
+    from merge_bot.publish.pull_request import PullRequestPublisher
+    from merge_bot.pull_request_body import describe
+
+    inputs = environment.inputs
+    github = GitHub(environment.repository, inputs.github_token, environment.api_url, environment.graphql_url)
+    return PullRequestPublisher(
+        clone.repository, clone.remote, github, clone.branch, clone.author(), describe,
+        auto_merge=None if inputs.auto_merge == "false" else AutoMerge(github, inputs.auto_merge),
+        web_url=environment.web_url,
+    )  # fmt: skip
+
+
+def _in_the_workspace(environment: ActionEnvironment) -> _Ran:
+    """The workspace's checkout, merged and committed there."""
+    from merge_bot.cli.around import remarks_on
+    from merge_bot.clone import Clone
+
+    inputs = environment.inputs
+    with Clone.open(str(environment.workspace), environment.branch, trust=True) as clone:
+        clone.settings_path = inputs.settings
+        _find_branch(clone, environment.branch, inputs.dry_run)
+        remarks = list(remarks_on(clone))
+        collected, found = wait_for_workers(
+            lambda: clone.collected(datetime.now(UTC), dry_run=inputs.dry_run),
+            0 if inputs.dry_run else inputs.grace_seconds,
+        )
+        oldest = found.oldest_seconds(time.time())
+        return _Ran(clone.merge(datetime.now(UTC), dry_run=inputs.dry_run), collected, oldest, remarks)
 
 
 def _find_branch(clone: Clone, branch: str, dry_run: bool) -> None:
@@ -106,8 +188,8 @@ def _find_branch(clone: Clone, branch: str, dry_run: bool) -> None:
 
 def _annotate(quarantined: list[Receipt], out: NeutralStream) -> None:
     """A warning at each refused delta, where GitHub shows it."""
-    from merge_bot.actions import annotation
     from merge_bot.wording import counted
+    from merge_bot.workflow_commands import annotation
 
     for receipt in quarantined[:_ANNOTATIONS]:
         problem = receipt.problems[0]
@@ -122,12 +204,14 @@ def _annotate(quarantined: list[Receipt], out: NeutralStream) -> None:
 
 def _tell(error: BaseException, environment: ActionEnvironment | None, out: NeutralStream) -> int:
     """Say what ended the step: in the log, as an annotation, in the summary."""
-    from merge_bot.actions import annotation
+    from merge_bot.errors import EXIT_TRY_AGAIN
     from merge_bot.markdown import fenced
+    from merge_bot.workflow_commands import annotation
 
     code = failed(error)
     letter = letters.CANCELLED if isinstance(error, KeyboardInterrupt) else str(error)[:_LETTER]
     out.command(annotation("error", letter, title="Dream Catcher"))
     if environment is not None:
+        environment.output("operation", "contended" if code == EXIT_TRY_AGAIN else "none")
         environment.summary(f"### Nothing was merged\n\n{fenced(letter)}\n")
     return code

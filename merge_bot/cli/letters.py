@@ -96,6 +96,19 @@ def no_such_branch(branch: str) -> str:
     )
 
 
+def waits_for_workers(frame: int, missing: Sequence[str], seconds: int) -> str:
+    left = counted(seconds, "second")
+    return f"Frame {frame} stays open for at most {left} more: {listed(missing)} may still deliver."
+
+
+def on_invalid(count: int) -> str:
+    was = "delta was" if count == 1 else "deltas were"
+    return (
+        f"{count:,} {was} quarantined, and the input `on-invalid` is `fail`, so this step fails. The frame itself has "
+        "landed, without them; their letters are above and in the summary."
+    )
+
+
 # --- status
 
 

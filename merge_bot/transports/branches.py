@@ -30,6 +30,7 @@ REFSPEC = f"+refs/heads/deltas/*:{REFS}*"
 MAX_COMMITS = 10_000
 MAX_FILES = 1_000
 _FIRST = 16
+_Found = dict[tuple[str, str], tuple[str, bool]]
 _NO_DELTAS = frozenset({".gitkeep", ".gitignore", ".gitattributes"})
 
 
@@ -63,7 +64,7 @@ class BranchesTransport:
             refused = Reason.BRANCH_REWOUND if line.is_rewound else None
             candidates += [
                 replace(one, transport=NAME, worker=worker, refused=refused)
-                for one in read_candidates(self._repository, found, span.max_bytes)
+                for one in read_candidates(self._repository, found[0], span.max_bytes, found[1])
             ]
         return candidates
 
@@ -80,17 +81,20 @@ class BranchesTransport:
     def marks(self) -> Mapping[str, str]:
         return dict(self._marks)
 
-    def _additions(self, worker: str, line: Line) -> dict[tuple[str, str], tuple[str, bool]] | None:
-        """Every version of every file that the new commits brought, by (path, blob); None if they are too many."""
+    def _additions(self, worker: str, line: Line) -> tuple[_Found, dict[tuple[str, str], int]] | None:
+        """Every version of every file that the new commits brought, by (path, blob), and when; None if too many."""
         repository = self._repository
-        found: dict[tuple[str, str], tuple[str, bool]] = {}
+        found: _Found = {}
+        arrived: dict[tuple[str, str], int] = {}
         for commit, parents in line.commits.items():
             before = [repository.commit_tree(one) for one in parents]
             for path, entry in _added(repository, repository.commit_tree(commit), before, f"deltas/{worker}"):
                 found[path, entry.id] = (entry.mode, True)
+                when = line.times[commit]
+                arrived[path, entry.id] = min(when, arrived.get((path, entry.id), when))
                 if len(found) > max(MAX_FILES, len(line.commits)):
                     return None
-        return found
+        return found, arrived
 
 
 def deepen(remote: Remote, watermarks: Mapping[str, str]) -> None:

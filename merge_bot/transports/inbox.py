@@ -42,13 +42,16 @@ class InboxTransport:
             if path.rpartition("/")[2] not in KEPT_NAMES:
                 found[path, entry.id] = (entry.mode, True)
         at_tip = {blob for _, blob in found}
+        arrived: dict[tuple[str, str], int] = {}
         for change in self._repository.log_changes(span.since, span.tip, self._folder):
+            place = (change.path, change.new_id)
+            arrived[place] = min(change.committed, arrived.get(place, change.committed))
             for mode, blob in ((change.old_mode, change.old_id), (change.new_mode, change.new_id)):
                 if set(blob) == {"0"} or blob in span.known or blob in at_tip or mode == "040000":
                     continue
                 if change.path.rpartition("/")[2] not in KEPT_NAMES:
                     found.setdefault((change.path, blob), (mode, False))
-        return read_candidates(self._repository, found, span.max_bytes)
+        return read_candidates(self._repository, found, span.max_bytes, arrived)
 
     def settle(self, consumed: Iterable[Candidate], held: Iterable[Candidate]) -> Mapping[str, bytes | Entry | None]:
         """Consumed files leave; a held version that is no longer in the inbox is put back under a name of its own."""

@@ -12,9 +12,14 @@ SUBMODULE = "160000"
 
 
 def read_candidates(
-    repository: Repository, found: Mapping[tuple[str, str], tuple[str, bool]], limit: int
+    repository: Repository,
+    found: Mapping[tuple[str, str], tuple[str, bool]],
+    limit: int,
+    arrived: Mapping[tuple[str, str], int],
 ) -> list[Candidate]:
     """Candidates by path and blob. `found` maps (path, blob) to (mode, whether it still lies there).
+
+    `arrived` maps them to when that was committed, in seconds since 1970.
 
     Sizes before contents: what is larger than `limit` bytes is hashed in a stream and never held.
     """
@@ -27,10 +32,12 @@ def read_candidates(
         digests[blob] = repository.digest_blob(blob)
     candidates = []
     for (path, blob), (mode, at_tip) in sorted(found.items()):
+        when = arrived.get((path, blob))
         if mode == SUBMODULE:
             data = blob.encode()
-            candidates.append(Candidate(path, "", mode, len(data), data, digest(data), at_tip))
+            one = Candidate(path, "", mode, len(data), data, digest(data), at_tip, arrived=when)
         else:
             size = sizes[blob] or 0
-            candidates.append(Candidate(path, blob, mode, size, contents.get(blob), digests[blob], at_tip))
+            one = Candidate(path, blob, mode, size, contents.get(blob), digests[blob], at_tip, arrived=when)
+        candidates.append(one)
     return candidates
