@@ -13,9 +13,9 @@ The map, bottom first. A module imports only from its own line or the lines abov
     transports  collect  genesis  snapshot
     publish
     frame  clone  writer  worker  parcel  target  submit  remote_clone
-    report  action_outputs  landings  past_state
-    pull_request_body  history  replay  contributions  blame  rollback  frame_log  past_report  preview
-    audit_letters  audit_files  audit_books  audit  verify_books  verify_frame  verify  export_sqlite  export
+    report  action_outputs  landings  past_state  pull_request_body  audit_letters  audit_files  audit_books  audit
+    verify_books  verify_frame  export_sqlite
+    history  replay  contributions  blame  preview  rollback  verify  export  frame_log  past_report
     cli  __main__
 
 The first seven lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand

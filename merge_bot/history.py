@@ -41,8 +41,10 @@ if TYPE_CHECKING:
     from merge_bot.blame import Life
     from merge_bot.contributions import Workers
     from merge_bot.diff import Diff
+    from merge_bot.export import Exported
     from merge_bot.preview import Preview
     from merge_bot.replay import Replayed
+    from merge_bot.verify import Verified
 
 __all__ = ["History", "Landing", "State", "collection_of"]
 
@@ -188,6 +190,18 @@ class History:
         from merge_bot.replay import replay
 
         return replay(self, frame)
+
+    def verify(self, since: int | None = None) -> Verified:
+        """Prove every frame from `since` (None: the first) on, and the live state; what is wrong is named."""
+        from merge_bot.verify import verify
+
+        return verify(self, since)
+
+    def export(self, frame: int, to: str | os.PathLike[str], *, force: bool = False) -> Exported:
+        """Write the state as of a frame to a folder, a .tar or an SQLite database. Raises ExportFailed."""
+        from merge_bot.export import export
+
+        return export(self, frame, to, force=force)
 
     def workers(self, frame: int) -> Workers:
         """What each worker of the frame brought, and where they diverged."""
