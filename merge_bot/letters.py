@@ -240,6 +240,14 @@ def no_delta_branch(worker: str, commits: int, files: int) -> str:
     )
 
 
+def branch_rewound(worker: str) -> str:
+    return (
+        f"The branch deltas/{worker} was rewound or replaced: what was merged from it before is no longer in it. "
+        "Nothing of that is lost, and what came with the change is quarantined. A ruleset for deltas/** that blocks "
+        "force pushes and deletions prevents this."
+    )
+
+
 def branch_cut_off(worker: str) -> str:
     return (
         f"The history of the branch deltas/{worker} is needed back to what was merged last, but this clone does not "

@@ -203,17 +203,19 @@ def test_a_replaced_branch_quarantines_what_came_with_it(server: HttpRemote) -> 
     assert list(told(server, 407).values()) == [("applied", None), ("late", "late_frame")]
 
 
-def test_a_rewound_branch_that_grew_again(server: HttpRemote) -> None:
-    """What was merged before is a duplicate; what is new on the wrong line stays out."""
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_rewound_branch_that_grew_again(server: HttpRemote, remembers: bool) -> None:
+    """What was merged before is no news, or a duplicate where the remote forgot it; what is new there stays out."""
     first = send(server, delta("w1", **agent("a"), _meta={"run": "1"}))
     send(server, delta("w1", **agent("b"), _meta={"run": "2"}))
     merge(server)
     commit_on(server, W1, {"frame-406-w1.json": delta("w1", 406, **agent("c"))}, first.commit)
+    server.repo.git("config", "uploadpack.allowAnySHA1InWant", str(remembers).lower())
+    if not remembers:
+        server.repo.git("-c", "gc.reflogExpire=now", "gc", "--quiet", "--prune=now")
     merge(server)
-    assert told(server, 406) == {
-        "deltas/w1/frame-405-w1.1.json": ("duplicate", "already_merged"),
-        "deltas/w1/frame-406-w1.json": ("quarantined", "branch_rewound"),
-    }
+    known = {} if remembers else {"deltas/w1/frame-405-w1.1.json": ("duplicate", "already_merged")}
+    assert told(server, 406) == known | {"deltas/w1/frame-406-w1.json": ("quarantined", "branch_rewound")}
 
 
 def test_a_branch_cut_back_with_nothing_new_is_no_frame(server: HttpRemote) -> None:
@@ -221,9 +223,13 @@ def test_a_branch_cut_back_with_nothing_new_is_no_frame(server: HttpRemote) -> N
     send(server, delta("w1", **agent("b"), _meta={"run": "2"}))
     merge(server)
     server.repo.git("update-ref", W1, first.commit)
-    result = merge(server)
-    assert [one.reason for one in result.frame.receipts] == ["already_merged"]
+    (said,) = remarks(server)
+    assert said.startswith("The branch deltas/w1 was rewound or replaced")
+    assert read(server, "state/_meta.json")["frame"] == 406
+    send(server, ops("c"), worker="w2")
+    merge(server)
     assert workers(server)["w1"]["watermark"] == first.commit
+    assert remarks(server) == []
 
 
 def test_a_deleted_branch_is_no_trouble(server: HttpRemote) -> None:

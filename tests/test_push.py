@@ -235,6 +235,13 @@ def test_a_clone_can_name_its_remote_and_is_not_touched(server: HttpRemote, tmp_
     assert listing(tmp_path / "clone") == before
 
 
+def test_a_version_that_was_overwritten_in_the_inbox_is_read_from_history(server: HttpRemote) -> None:
+    for name in ("a", "b"):
+        send(server, delta("w1", **agent(name), _meta={"run": "r"}), to="inbox", replace=True)
+    merge(server)
+    assert sorted(one["outcome"] for one in receipts(server, 405)) == ["applied", "superseded"]
+
+
 # --- many at once
 
 

@@ -7,13 +7,14 @@ that came with that is taken in, and a letter says so.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from merge_bot import letters
 from merge_bot.commit_files import CommitFiles
 from merge_bot.delta import FILE_NAME, STREAM_ID, Candidate, file_name
-from merge_bot.errors import RepositoryError
+from merge_bot.errors import DreamcatcherError, RepositoryError
 from merge_bot.findings import Reason
 from merge_bot.git import Repository
 from merge_bot.git.line import Line, lines_of
@@ -29,6 +30,7 @@ REFS = "refs/dreamcatcher/deltas/"
 REFSPEC = f"+refs/heads/deltas/*:{REFS}*"
 MAX_COMMITS = 10_000
 MAX_FILES = 1_000
+_LOST = "refs/dreamcatcher/lost/"
 _FIRST = 16
 _Found = dict[tuple[str, str], tuple[str, bool]]
 _NO_DELTAS = frozenset({".gitkeep", ".gitignore", ".gitattributes"})
@@ -62,6 +64,8 @@ class BranchesTransport:
             if tips[worker] != watermarks.get(worker):
                 self._marks[worker] = tips[worker]
             refused = Reason.BRANCH_REWOUND if line.is_rewound else None
+            if refused:
+                self.remarks.append(letters.branch_rewound(worker))
             candidates += [
                 replace(one, transport=NAME, worker=worker, refused=refused)
                 for one in read_candidates(self._repository, found[0], span.max_bytes, found[1])
@@ -107,12 +111,21 @@ def deepen(remote: Remote, watermarks: Mapping[str, str]) -> None:
         lines = lines_of(repository, _tips(repository)[0], watermarks, MAX_COMMITS)
         cut = [worker for worker, line in lines.items() if line.is_cut and not line.is_long]
         if not cut:
+            _bring_back(remote, {worker: watermarks[worker] for worker, line in lines.items() if line.is_rewound})
             return
         before = repository.shallow_boundary()
         remote.fetch([f"+refs/heads/deltas/{worker}:{REFS}{worker}" for worker in cut], deepen=count)
         if repository.shallow_boundary() == before:
             raise RepositoryError(letters.branch_cut_off(cut[0]))
         count *= 4
+
+
+def _bring_back(remote: Remote, lost: Mapping[str, str]) -> None:
+    """Fetch what rewound branches were at, so that what was merged then is not taken for new. Servers may refuse."""
+    for worker, commit in lost.items():
+        if not remote.repository.has_commit(commit):
+            with contextlib.suppress(DreamcatcherError):
+                remote.fetch([f"+{commit}:{_LOST}{worker}"])
 
 
 def _tips(repository: Repository) -> tuple[dict[str, str], list[str]]:
