@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from merge_bot import letters
+from merge_bot.errors import UnreadableState
 from merge_bot.git import Repository
 from merge_bot.tree import Entry
 
@@ -19,8 +21,13 @@ class CommitFiles:
         self._root = repository.commit_tree(commit)
 
     def read(self, path: str) -> bytes | None:
+        """Raises UnreadableState for a link, an executable or a folder: something is there, so it is not nothing."""
         entry = self.entry(path)
-        return self._repository.read_blob(entry.id) if entry and entry.is_file else None
+        if entry is None:
+            return None
+        if not entry.is_file:
+            raise UnreadableState(letters.wrong_shape(path, "a regular file (mode 100644)"))
+        return self._repository.read_blob(entry.id)
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         ids = {path: entry.id for path in paths if (entry := self.entry(path)) and entry.is_file}

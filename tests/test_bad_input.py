@@ -163,3 +163,12 @@ def test_unreadable_state_stops_the_merge_with_file_and_line(root: Path, path: s
         with pytest.raises(UnreadableState, match=f"{path}:{line}" if line else path):
             merge(root)
     assert repo.git("diff", "--name-only", head, "HEAD") in ("", "state/stream_deltas/frame-2-good.json")
+
+
+def test_state_that_is_no_regular_file_is_not_taken_for_nothing(root: Path) -> None:
+    repo = Repo(root)
+    (root / "state/stats.json").symlink_to("/etc/hostname")
+    repo.git("add", "state/stats.json")
+    repo.commit()
+    with Clone.open(str(root)) as clone, pytest.raises(UnreadableState, match=r"state/stats\.json"):
+        clone.files.read("state/stats.json")
