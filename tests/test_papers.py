@@ -12,6 +12,7 @@ import yaml
 import merge_bot
 from merge_bot.action_outputs import NAMES
 from merge_bot.actions import Inputs
+from merge_bot.github_api import DISPATCH
 from merge_bot.resources import example_schemas, settings_template, workflow_template
 from merge_bot.settings import Settings
 
@@ -67,12 +68,28 @@ def test_the_settings_template_sets_nothing_and_names_every_default() -> None:
     assert yaml.safe_load(shown) == Settings().model_dump(mode="json", by_alias=True)
 
 
-def test_the_workflow_template_starts_on_the_inbox_and_pins_what_our_own_workflow_pins() -> None:
+def test_the_workflow_template_is_short_starts_on_the_inbox_and_needs_no_checkout() -> None:
     workflow = yaml.safe_load(workflow_template())
     assert workflow[True]["push"]["paths"] == [f"{Settings().inbox}/**"]  # YAML 1.1 reads `on` as a boolean
     assert workflow["concurrency"]["cancel-in-progress"] is False
-    pins = re.compile(r"actions/[a-z-]+@[0-9a-f]{40} # v[0-9.]+")
-    assert set(pins.findall(workflow_template().decode())) <= set(pins.findall(text(".github/workflows/tests.yml")))
+    assert workflow[True]["repository_dispatch"]["types"] == [DISPATCH]
+    assert [step["uses"].partition("@")[0] for step in workflow["jobs"]["merge"]["steps"]] == [
+        "org/dreamcatcher-action"
+    ]
+    assert len(workflow_template().splitlines()) < 20
+
+
+def test_our_own_workflows_pin_every_action_and_grant_nothing_by_default() -> None:
+    for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
+        used = re.findall(r"- uses: (.+)", path.read_text(encoding="utf-8"))
+        pinned = re.compile(r"actions/[a-z-]+@[0-9a-f]{40} # v[0-9.]+\Z|\./ # ")
+        assert [one for one in used if not pinned.match(one)] == [], path.name
+        assert yaml.safe_load(path.read_bytes())["permissions"] == {}, path.name
+
+
+def test_a_release_finds_the_line_of_action_yml_that_it_changes() -> None:
+    assert text("action.yml").count("\n  image: Dockerfile\n") == 1
+    assert "s|^  image: Dockerfile$|" in text(".github/workflows/release.yml")
 
 
 def test_no_lock_names_a_host() -> None:

@@ -1,4 +1,4 @@
-"""The image, started as the runner starts a Docker action, on a repository that `dreamcatcher init` made.
+"""The image, started as the runner starts a Docker action: on a remote and a GitHub of our own, and in a checkout.
 
 Needs an engine and a built image, so it has a target of its own (`make container-test`):
 DREAMCATCHER_TEST_ENGINE (docker, "podman --runtime runc"), DREAMCATCHER_TEST_RUN_OPTIONS, DREAMCATCHER_TEST_IMAGE.
@@ -13,18 +13,24 @@ import shlex
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.command import delta as delta_of
+from tests.fake_github import TOKEN
+from tests.hub import Hub, hub
+from tests.test_action_remote import HOSTILE, outside_of_code
+from tests.test_actions import outputs_of, runner_reads
+
 pytestmark = pytest.mark.container
 
 ROOT = Path(__file__).parent.parent.parent
 ENGINE = shlex.split(os.environ.get("DREAMCATCHER_TEST_ENGINE", "docker"))
-OPTIONS = ["--network", "none", *shlex.split(os.environ.get("DREAMCATCHER_TEST_RUN_OPTIONS", ""))]
+OPTIONS = [*shlex.split(os.environ.get("DREAMCATCHER_TEST_RUN_OPTIONS", ""))]
 IMAGE = os.environ.get("DREAMCATCHER_TEST_IMAGE", "dreamcatcher:test")
 OWNER = 1001 if os.geteuid() == 0 else os.geteuid()
 MOUNTS = ("home", "workflow", "file_commands", "workspace")
@@ -58,9 +64,17 @@ class Runner:
         return self.root / "workspace"
 
     def step(
-        self, environ: Mapping[str, str] = {}, *, entrypoint: str = "", arguments: Sequence[str] = ()
+        self,
+        environ: Mapping[str, str] = {},
+        *,
+        entrypoint: str = "",
+        arguments: Sequence[str] = (),
+        network: str = "none",
     ) -> subprocess.CompletedProcess[str]:
-        """Starts the action, its inputs at their defaults; `environ` changes what the runner tells it."""
+        """Starts the action, its inputs at their defaults, without a token; `environ` changes what it is told."""
+        for name in ("set_output_1", "step_summary_1"):
+            (self.root / "file_commands" / name).write_text("")
+        self.give_away()
         inputs = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["inputs"]
         told = {
             "HOME": "/github/home",
@@ -71,7 +85,7 @@ class Runner:
             "GITHUB_EVENT_PATH": "/github/workflow/event.json",
             "GITHUB_REF": "refs/heads/main",
             "GITHUB_REF_NAME": "main",
-            "GITHUB_SHA": self.git("rev-parse", "HEAD"),
+            "GITHUB_SHA": "0" * 40,
             "GITHUB_REPOSITORY": "octo/world",
             "GITHUB_SERVER_URL": "https://github.com",
             "GITHUB_API_URL": "https://api.github.com",
@@ -84,6 +98,7 @@ class Runner:
             "GITHUB_STATE": "/github/file_commands/save_state_1",
             "GITHUB_STEP_SUMMARY": "/github/file_commands/step_summary_1",
             **{f"INPUT_{name.upper().replace(' ', '_')}": one["default"] for name, one in inputs.items()},
+            "INPUT_GITHUB-TOKEN": "",
             **environ,
         }
         return subprocess.run(
@@ -93,6 +108,7 @@ class Runner:
                 *(word for name, value in told.items() for word in ("-e", f"{name}={value}")),
                 *(word for name in MOUNTS for word in ("-v", f"{self.root / name}:/github/{name}")),
                 *(["--entrypoint", entrypoint] if entrypoint else []),
+                *["--network", network],
                 *OPTIONS,
                 IMAGE,
                 *arguments,
@@ -103,6 +119,14 @@ class Runner:
             check=False,
             timeout=120,
         )
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        return outputs_of((self.root / "file_commands" / "set_output_1").read_text(encoding="utf-8"))
+
+    @property
+    def summary(self) -> str:
+        return (self.root / "file_commands" / "step_summary_1").read_text(encoding="utf-8")
 
     def git(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -138,12 +162,25 @@ class Runner:
 
 
 @pytest.fixture
-def runner(tmp_path: Path) -> Runner:
-    """A runner whose workspace holds a world without agents, on branch `main`, and no pending delta."""
+def empty(tmp_path: Path) -> Runner:
+    """A runner with an empty workspace: no checkout."""
+    root = tmp_path / "runner"
     for name in MOUNTS:
-        (tmp_path / name).mkdir()
-    (tmp_path / "workflow" / "event.json").write_text("{}")
-    runner = Runner(tmp_path)
+        (root / name).mkdir(parents=True)
+    (root / "workflow" / "event.json").write_text("{}")
+    return Runner(root)
+
+
+@pytest.fixture
+def github(tmp_path: Path) -> Iterator[Hub]:
+    with hub(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def runner(empty: Runner) -> Runner:
+    """A runner whose workspace holds a world without agents, on branch `main`, and no pending delta."""
+    runner = empty
     runner.git("init", "--quiet", "--initial-branch", "main")
     subprocess.run(
         [sys.executable, "-m", "merge_bot", "init"],
@@ -190,6 +227,59 @@ def test_committed_deltas_become_one_merge_commit_that_belongs_to_the_workspace_
 
     assert runner.step().returncode == 0
     assert runner.git("rev-parse", "HEAD^") == before, "with nothing pending there is no commit"
+
+
+KAI = {"profile_updates": [{"agent_id": "agent-kai", "name": "Kai"}]}
+
+
+def test_commit_mode_without_a_checkout(empty: Runner, github: Hub) -> None:
+    github.deliver(w1=delta_of("w1", **KAI), w2=b"{")
+    github.submit("w3", "frame-405-w3.json", delta_of("w3", stats_increments={"total_posts": 1}))
+    before = github.server.tip()
+    done = empty.step(github.environ, network="host")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = empty.outputs
+    assert (told["operation"], told["frame"], told["commit-sha"]) == ("pushed", "405", github.server.tip())
+    assert (told["deltas-merged"], told["deltas-quarantined"]) == ("2", "1")
+    assert github.server.repo.git("rev-parse", "main^") == before
+    assert "2 deltas, 2 operations applied, 1 quarantined" in empty.summary
+    assert list(empty.workspace.iterdir()) == []
+    assert {path.lstat().st_uid for path in (empty.root / "home").rglob("*")} <= {OWNER}
+    shown = done.stdout.replace(f"::add-mask::{TOKEN}\n", "", 1) + done.stderr + empty.summary
+    assert TOKEN not in shown
+
+
+def test_pull_request_mode_without_a_checkout(empty: Runner, github: Hub) -> None:
+    github.deliver(w1=delta_of("w1", **KAI))
+    propose = {**github.environ, "INPUT_MODE": "pull-request"}
+    assert empty.step(propose, network="host").returncode == 0
+    assert (empty.outputs["operation"], empty.outputs["pull-request-number"]) == ("created", "1")
+    assert empty.outputs["pull-request-url"] == f"{github.github.url}/octo/world/pull/1"
+    github.submit("w3", "frame-405-w3.json", delta_of("w3", stats_increments={"total_posts": 1}))
+    assert empty.step(propose, network="host").returncode == 0
+    assert (empty.outputs["operation"], empty.outputs["deltas-merged"]) == ("updated", "2")
+    github.github.merge(1, "squash")
+    done = empty.step(propose, network="host")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (empty.outputs["operation"], empty.outputs["frame"]) == ("none", "")
+
+
+def test_hostile_texts_leave_the_container_by_no_exit(empty: Runner, github: Hub) -> None:
+    github.deliver(
+        **{f"w{at}": delta_of(f"w{at}", **{text: [text]}) for at, text in enumerate(HOSTILE)},
+        **{
+            f"v{at}": delta_of(f"v{at}", profile_updates=[{"agent_id": "same", "name": "N", "bio": text}])
+            for at, text in enumerate(HOSTILE)
+        },
+    )
+    done = empty.step({**github.environ, "INPUT_MODE": "pull-request"}, network="host")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = (done.stdout + "\n" + done.stderr).replace("\r", "\n").split("\n")
+    read = [line for line in lines if runner_reads(line)]
+    assert [line for line in read if not line.startswith(("::add-mask::", "::warning "))] == []
+    assert "stolen" in empty.summary and outside_of_code(empty.summary) == []
+    assert outside_of_code(github.github.pulls[1].body) == []
+    assert "stolen" not in json.dumps(empty.outputs)
 
 
 def test_a_dry_run_changes_nothing(runner: Runner) -> None:
