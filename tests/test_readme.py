@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 import yaml
 
 from merge_bot import schemas
+from merge_bot.resources import workflow_template
 from merge_bot.strategies.catalog import LAYOUTS_OF, STRATEGIES
+from merge_bot.target import DELTA_BRANCHES
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 ROOT = Path(__file__).parent.parent
@@ -104,11 +107,61 @@ def test_the_example_collection_has_no_mistake() -> None:
     assert schemas.load(files)[1] == []
 
 
-def test_the_workflow_is_yaml_and_asks_for_no_more_than_it_says() -> None:
+def test_the_workflow_is_the_one_that_init_writes() -> None:
+    assert block("workflow").encode() == workflow_template()
     workflow = yaml.safe_load(block("workflow"))
     assert workflow["permissions"] == {}
     assert workflow["jobs"]["merge"]["permissions"] == {"contents": "write"}
     assert workflow["concurrency"]["cancel-in-progress"] is False
+
+
+def test_every_message_of_the_troubleshooting_table_is_said_somewhere() -> None:
+    said = "".join(
+        # neighbouring literals are one sentence
+        re.sub(r'"\s*\n\s*f?"', "", path.read_text(encoding="utf-8"))
+        for path in (ROOT / "merge_bot").rglob("*.py")
+    ).replace("let us {what} it", "let us write to it")
+    table = README.split("<!-- test: troubleshooting -->\n")[1].split("\n\n")[0]
+    messages = [row.split("`")[1] for row in table.splitlines()[2:]]
+    assert len(messages) == 10
+    assert [one for one in messages if one not in said] == []
+
+
+RECIPES = {"sh": ["sh", "-eu"], "js": ["node"]}
+
+
+@pytest.mark.parametrize("language", sorted(RECIPES))
+def test_a_worker_without_python_delivers_and_its_deltas_are_merged(language: str, world: Path, tmp_path: Path) -> None:
+    """For real, against a bare repository: two deltas on one branch, the second from a clone that saw nothing of it."""
+    if shutil.which(RECIPES[language][0]) is None:
+        pytest.skip(f"there is no {RECIPES[language][0]} here")
+    script = tmp_path / f"submit.{language}"
+    script.write_text(block(f"submit {language}"))
+    remote = tmp_path / "remote.git"
+    run(["git", "clone", "-q", "--bare", str(world), str(remote)], tmp_path)
+    frame = json.loads(run(["git", "show", "HEAD:state/_meta.json"], remote))["frame"]
+    for number, suffix in enumerate(("", ".again")):
+        clone = tmp_path / f"clone{number}"
+        run(["git", "clone", "-q", "--depth=1", remote.as_uri(), str(clone)], tmp_path)
+        run(["git", "config", "user.name", "w"], clone)
+        run(["git", "config", "user.email", "w@example.org"], clone)
+        file = tmp_path / f"frame-{frame}-remote{suffix}.json"
+        delta: dict[str, object] = {"frame": frame, "stream_id": "remote", "utc": "2026-03-25T03:14:22Z"}
+        delta |= {"stats_increments": {"total_posts": 1}}
+        file.write_text(json.dumps(delta | ({"_meta": {"run": "again"}} if suffix else {})))
+        run([*RECIPES[language], str(script), "remote", str(file)], clone)
+        assert run(["git", "status", "--porcelain"], clone) == ""
+    assert len(run(["git", "rev-list", "deltas/remote"], remote).split()) == 2
+    assert run(["git", "ls-tree", "--name-only", "deltas/remote"], remote) == f"frame-{frame}-remote.again.json\n"
+    before = json.loads(run(["git", "show", "HEAD:state/stats.json"], remote))["total_posts"]
+    run(["dreamcatcher", "merge", "--remote", remote.as_uri()], tmp_path)
+    assert json.loads(run(["git", "show", "HEAD:state/stats.json"], remote))["total_posts"] == before + 2
+
+
+def test_the_ruleset_is_about_delta_branches_and_lets_workers_add_to_them() -> None:
+    ruleset = json.loads(block("ruleset"))
+    assert ruleset["conditions"]["ref_name"] == {"include": [f"{DELTA_BRANCHES}**"], "exclude": []}
+    assert {one["type"] for one in ruleset["rules"]} == {"non_fast_forward", "deletion"}
 
 
 def test_every_file_that_the_readme_names_is_there() -> None:
