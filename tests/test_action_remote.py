@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from merge_bot.cli.waiting import wait_for_workers
+from merge_bot.collect import Collected
 from merge_bot.git.remote import Credentials
 from merge_bot.remote_clone import RemoteClone
 from merge_bot.target import Target
@@ -311,3 +313,31 @@ def test_deltas_tell_when_they_were_committed(job: Job) -> None:
             "frame-405-w1.json": first,
             "frame-405-w2.json": int(datetime(2026, 4, 1, tzinfo=UTC).timestamp()),
         }
+
+
+@pytest.mark.parametrize(
+    ("told", "grace"), [({}, None), ({"INPUT_GRACE_SECONDS": "7"}, 7), ({"INPUT_DRY_RUN": "true"}, 0)]
+)
+def test_the_input_says_how_long_the_frame_stays_open(job: Job, told: dict[str, str], grace: int | None) -> None:
+    seen = []
+
+    def look_once(look: Callable[[], Collected], seconds: int | None) -> object:
+        seen.append(seconds)
+        return wait_for_workers(look, 0)
+
+    job.patch.setattr("merge_bot.cli.action.wait_for_workers", look_once)
+    assert job.step(**told).code == 0
+    assert seen == [grace]
+
+
+def test_what_arrives_while_a_frame_stays_open_is_in_it(job: Job) -> None:
+    job.hub.deliver(w1=delta("w1", **KAI))
+
+    def wait(look: Callable[[], Collected], seconds: int | None) -> object:
+        found = wait_for_workers(look, 0)
+        job.hub.submit("w2", "frame-405-w2.json", delta("w2", stats_increments={"total_posts": 1}))
+        return found
+
+    job.patch.setattr("merge_bot.cli.action.wait_for_workers", wait)
+    assert job.step().code == 0
+    assert job.outputs["deltas-merged"] == "2"

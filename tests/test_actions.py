@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
 import subprocess
@@ -20,7 +21,7 @@ from merge_bot.actions import (
     run_name,
     trust,
 )
-from merge_bot.workflow_commands import NeutralStream, annotation, neutralise
+from merge_bot.workflow_commands import NeutralStream, annotation, mask, neutralise
 
 RUNNER = {
     "GITHUB_WORKSPACE": "/github/workspace",
@@ -77,6 +78,45 @@ def test_everything_the_runner_says_is_read() -> None:
         output_file=Path("/github/file_commands/set_output_1"),
         summary_file=Path("/github/file_commands/step_summary_1"),
     )
+
+
+@pytest.mark.parametrize(
+    ("server", "page"),
+    [
+        ("", "https://github.com/octo/world"),
+        ("https://git.example", "https://git.example/octo/world"),
+        ("https://git.example:8443/", "https://git.example:8443/octo/world"),
+        ("http://host/github", "http://host/github/octo/world"),
+    ],
+)
+def test_a_server_of_one_s_own_is_where_the_repository_is(server: str, page: str) -> None:
+    environ = {**RUNNER, "GITHUB_SERVER_URL": server, "INPUT_GITHUB-TOKEN": "t"}
+    assert ActionEnvironment.from_environ(environ).web_url == page
+
+
+def test_every_input_is_read() -> None:
+    told = {
+        "INPUT_GITHUB-TOKEN": "ghs_x",
+        "INPUT_MODE": "pull-request",
+        "INPUT_AUTO-MERGE": "rebase",
+        "INPUT_ON-INVALID": "fail",
+        "INPUT_GRACE-SECONDS": "0",
+        "INPUT_DRY-RUN": "true",
+        "INPUT_BASE": "x",
+        "INPUT_SETTINGS": "s.yml",
+    }
+    assert ActionEnvironment.from_environ({**RUNNER, **told}).inputs == Inputs(
+        "x", "pull-request", "rebase", "fail", 0, "s.yml", True, "ghs_x"
+    )
+
+
+def test_a_token_is_in_no_representation() -> None:
+    environment = ActionEnvironment.from_environ({**RUNNER, "INPUT_GITHUB-TOKEN": "ghs_x"})
+    assert environment.inputs.github_token == "ghs_x" and "ghs_x" not in repr(environment)
+
+
+def test_a_masked_secret_is_one_command_whatever_is_in_it() -> None:
+    assert mask("a%b\r\n::error::c") == "::add-mask::a%25b%0D%0A::error::c"
 
 
 def test_a_bare_environment_has_the_defaults_of_github_com() -> None:
@@ -138,6 +178,53 @@ WRONG = [
     ("absolute", {"INPUT_SETTINGS": "/etc/passwd"}, SETTINGS.format('"/etc/passwd"')),
     ("backslash", {"INPUT_SETTINGS": "a\\b"}, SETTINGS.format(r'"a\\b"')),
     ("control sign", {"INPUT_SETTINGS": "a\x1b[2Jb"}, SETTINGS.format(r'"a\u001b[2Jb"')),
+    ("no such mode", {"INPUT_MODE": "pr"}, 'input `mode` is "pr". Write `commit` or `pull-request`.'),
+    (
+        "no such method",
+        {"INPUT_AUTO-MERGE": "true", "INPUT_MODE": "pull-request", "INPUT_GITHUB-TOKEN": "t"},
+        'input `auto-merge` is "true". Write `false`, `merge`, `squash` or `rebase`.',
+    ),
+    ("invalid", {"INPUT_ON-INVALID": "ignore"}, 'input `on-invalid` is "ignore". Write `quarantine` or `fail`.'),
+    *(
+        (
+            f"grace {raw}",
+            {"INPUT_GRACE-SECONDS": raw},
+            f'input `grace-seconds` is "{raw}". Write a whole number of seconds, at most 86,400, or nothing: then the '
+            "settings say it.",
+        )
+        for raw in ("-1", "1.5", "86401", "٣", "1e3")
+    ),
+    (
+        "auto-merge of a commit",
+        {"INPUT_AUTO-MERGE": "squash"},
+        "input `auto-merge` is about pull requests. Set `mode: pull-request` too, or leave it out.",
+    ),
+    (
+        "a pull request without a token",
+        {"INPUT_MODE": "pull-request"},
+        "`mode: pull-request` needs a token, and input `github-token` is empty.",
+    ),
+    (
+        "a token that is none",
+        {"INPUT_GITHUB-TOKEN": "s3cret\nx"},
+        "input `github-token` has blanks or other signs in it that no token has.",
+    ),
+    *(
+        (
+            f"repository {number}",
+            {"INPUT_GITHUB-TOKEN": "t", "GITHUB_REPOSITORY": raw},
+            f"GITHUB_REPOSITORY is {json.dumps(raw)}, not like OWNER/NAME.",
+        )
+        for number, raw in enumerate(("", "world", "octo/world/x", "octo/..", "-o x/y", "a/b\n", "octo/@host"))
+    ),
+    *(
+        (
+            f"server {raw}",
+            {"INPUT_GITHUB-TOKEN": "t", "GITHUB_SERVER_URL": raw},
+            f'GITHUB_SERVER_URL is "{raw}", not like https://github.com.',
+        )
+        for raw in ("git.example", "file:///etc", "https://user:pass@git.example", "https://git.example?x", "ext::sh")
+    ),
     (
         "long",
         {"INPUT_DRY-RUN": "x" * 500},

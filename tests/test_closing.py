@@ -13,6 +13,8 @@ from merge_bot.delta import Candidate
 from merge_bot.manifest import Manifest
 from merge_bot.settings import Settings
 from merge_bot.workers import Worker, Workers
+from tests.command import INBOX, begun, deliver, delta, run
+from tests.repo import Repo
 
 OPENED = 1000
 
@@ -121,3 +123,26 @@ def test_a_run_looks_again_until_the_frame_closes(
     said = capsys.readouterr().err
     assert said.count("\n") == bool(slept)
     assert not slept or said.endswith("more: `w2` may still deliver.\n")
+
+
+@pytest.mark.parametrize("where", ["here", "there"])
+@pytest.mark.parametrize(
+    ("options", "waits"),
+    [([], []), (["--grace", 7], [(7, 1)]), (["--grace", 7, "--dry-run"], []), (["--grace", 0], [])],
+)
+def test_a_merge_by_hand_waits_only_when_it_is_told_to(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch, where: str, options: list[object], waits: list[tuple[int, int]]
+) -> None:
+    """What it would look at while it waits is what is pending, uncommitted deltas of a work tree too."""
+    deliver(begun(repo), delta("w1", stats_increments={"total_posts": 1}))
+    if where == "there":
+        repo.git("add", "--force", INBOX)
+        repo.commit()
+        repo.git("config", "receive.denyCurrentBranch", "ignore")
+    seen = []
+    monkeypatch.setattr(
+        "merge_bot.cli.merge.wait_for_workers", lambda look, grace: seen.append((grace, len(look().candidates)))
+    )
+    place = ["--repo", repo.path] if where == "here" else ["--remote", repo.path, "--repo", repo.path.parent]
+    done = run("merge", *options, *place)
+    assert (done.code, "merged: 1 delta" in done.out, seen) == (0, True, waits), done.err

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from merge_bot.cli.output import branch_option, json_option, print_json, progress, repo_option, show
+from merge_bot.cli.waiting import wait_for_workers
 
 if TYPE_CHECKING:
     from merge_bot.frame import Result
@@ -31,10 +32,16 @@ where the merge itself cannot go on (unreadable state, say), and nothing is writ
 @click.command("merge", epilog=_EPILOG)
 @click.option("--dry-run", is_flag=True, help="Say what a merge would do, and write nothing.")
 @click.option("--remote", metavar="NAME|URL", help="Merge what waits on this remote, and push the frame there.")
+@click.option(
+    "--grace",
+    type=click.IntRange(min=0),
+    metavar="SECONDS",
+    help="Let the frame stay open so long after its first delta, while active workers have not delivered.",
+)
 @branch_option
 @repo_option
 @json_option
-def command(dry_run: bool, remote: str | None, branch: str | None, repo: str, as_json: bool) -> int:
+def command(dry_run: bool, remote: str | None, grace: int | None, branch: str | None, repo: str, as_json: bool) -> int:
     """Merge every delta that waits in the inbox into the open frame, as one commit.
 
     New files in the work tree's inbox are committed first; what was merged leaves it in the merge commit and is kept,
@@ -44,9 +51,9 @@ def command(dry_run: bool, remote: str | None, branch: str | None, repo: str, as
     from merge_bot.errors import EXIT_DONE
 
     if remote is None:
-        result, remarks = _merge_here(repo, branch, dry_run)
+        result, remarks = _merge_here(repo, branch, dry_run, grace)
     else:
-        result, remarks = _merge_there(remote, repo, branch, dry_run)
+        result, remarks = _merge_there(remote, repo, branch, dry_run, grace)
     if as_json:
         print_json(report.as_data(result, dry_run=dry_run, remarks=remarks))
     else:
@@ -54,21 +61,27 @@ def command(dry_run: bool, remote: str | None, branch: str | None, repo: str, as
     return EXIT_DONE
 
 
-def _merge_here(repo: str, branch: str | None, dry_run: bool) -> tuple[Result, list[str]]:
+def _merge_here(repo: str, branch: str | None, dry_run: bool, grace: int | None) -> tuple[Result, list[str]]:
     from merge_bot.cli.around import refuse_elsewhere, remarks_on
     from merge_bot.clone import Clone
 
     with Clone.open(repo, branch) as clone:
         refuse_elsewhere(clone)
         remarks = list(remarks_on(clone))
+        if grace and not dry_run:
+            wait_for_workers(lambda: clone.collected(datetime.now(UTC)), grace)
         return clone.merge(datetime.now(UTC), dry_run=dry_run, progress=progress), remarks
 
 
-def _merge_there(remote: str, repo: str, branch: str | None, dry_run: bool) -> tuple[Result, list[str]]:
+def _merge_there(
+    remote: str, repo: str, branch: str | None, dry_run: bool, grace: int | None
+) -> tuple[Result, list[str]]:
     from merge_bot.remote_clone import RemoteClone
     from merge_bot.target import Target, credentials_from
 
     target = Target(remote, base=branch, root=repo, credentials=credentials_from(os.environ))
     with RemoteClone.open(target) as clone:
+        if grace and not dry_run:
+            wait_for_workers(clone.collected, grace)
         result = clone.merge(datetime.now(UTC), dry_run=dry_run, progress=progress)
         return result, clone.remarks
