@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 200)
     cases = list(dict.fromkeys(case for size in options.sizes.split(",") for case in CASES[size]))
     with tempfile.TemporaryDirectory(dir=options.cache, prefix="runs-") as scratch:
-        measured = [_measure(case, options, Path(scratch), console) for case in cases]
+        measured = _measure(cases, options, Path(scratch), console)
     found = differences(measured)
     _show(console, measured)
     _write(options.output, measured, options.command)
@@ -94,21 +94,28 @@ def source_of(case: Case, repositories: Repositories) -> Path:
     return repositories.ours(case.shape, case.known)
 
 
-def _measure(case: Case, options: argparse.Namespace, scratch: Path, console: Console) -> Measured:
-    """Run a case several times; the first run's result is read back."""
+def _measure(cases: Sequence[Case], options: argparse.Namespace, scratch: Path, console: Console) -> list[Measured]:
+    """Run each case once, then each once more, and so on: what else the machine does falls on all of them alike.
+
+    The first run's result is read back.
+    """
     repositories = Repositories(options.cache)
-    with console.status(f"{case.name}, {case.way}: making its repository"):
-        source = source_of(case, repositories)
-    measured = Measured(case, Runs())
+    measured = [Measured(case, Runs()) for case in cases]
+    sources = []
+    for case in cases:
+        with console.status(f"{case.name}, {case.way}: making its repository"):
+            sources.append(source_of(case, repositories))
     for number in range(options.runs):
-        with console.status(f"{case.name}, {case.way}: run {number + 1} of {options.runs}"):
-            one, folder = run(PROGRAMS[case.way], source, scratch, work_tree=case.way != OURS)
-            measured.runs.runs.append(one)
-            if number == 0:
-                read = contents.of_plain if case.way in (PLAIN, ONE_LINE) else contents.of_ours
-                measured.contents = read(folder, BRANCH)
-            shutil.rmtree(folder)
-    console.print(f"{case.name}, {case.way}: {measured.runs.seconds:.3f} s", highlight=False)
+        for one, source in zip(measured, sources, strict=True):
+            case = one.case
+            with console.status(f"{case.name}, {case.way}: run {number + 1} of {options.runs}"):
+                found, folder = run(PROGRAMS[case.way], source, scratch, work_tree=case.way != OURS)
+                one.runs.runs.append(found)
+                if number == 0:
+                    read = contents.of_plain if case.way in (PLAIN, ONE_LINE) else contents.of_ours
+                    one.contents = read(folder, BRANCH)
+                shutil.rmtree(folder)
+            console.print(f"{number + 1}. {case.name}, {case.way}: {found.seconds:.3f} s", highlight=False)
     return measured
 
 
@@ -137,17 +144,18 @@ def _show(console: Console, measured: Sequence[Measured]) -> None:
         table.add_row(*row)
     console.print(table)
     for goal in report.goals(measured):
-        text, wanted, found, reached = goal.row()
-        console.print(
-            f"[{'green' if goal.reached else 'red'}]{reached}[/]: {text}: {found}, wanted {wanted}", highlight=False
-        )
+        text, wanted, found, processor, reached = goal.row()
+        colour = "green" if goal.reached else "red"
+        by_processor = f" ({processor} in CPU time)" if processor else ""
+        console.print(f"[{colour}]{reached}[/]: {text}: {found}{by_processor}, wanted {wanted}", highlight=False)
 
 
 def _write(output: Path, measured: Sequence[Measured], command: str) -> None:
     git = subprocess.run(["git", "--version"], stdout=subprocess.PIPE, check=True, text=True).stdout.split()[-1]
     machine = {"cores": os.cpu_count(), "Python": platform.python_version(), "git": git}
     goals = [
-        dict(zip(("goal", "wanted", "measured", "reached"), goal.row(), strict=True)) for goal in report.goals(measured)
+        dict(zip(("goal", "wanted", "measured", "processor", "reached"), goal.row(), strict=True))
+        for goal in report.goals(measured)
     ]
     value: dict[str, Any] = {"command": command, "machine": machine, "goals": goals}
     value["cases"] = [one.as_json() for one in measured]
