@@ -7,6 +7,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     submit_letters  github_letters  github_answers
     settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
     layouts  strategies  rollback_letters  verify_letters  export_letters  retention  records  diff
+    doctor_letters  path_filter  doctor  doctor_workflows
     x_merge  schemas  delta_schema  validate  explain
     admit  check  merge  receipts  closing  workflow_commands
     git  commit_files  github_api  actions  delivery  termination  resources  patience
@@ -18,7 +19,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     history  replay  contributions  blame  preview  rollback  verify  export  frame_log  past_report
     cli  __main__
 
-The first seven lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
+The first eight lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
 the edges, each of which knows one outside thing, the stages that use them, and the doors.
 """
 

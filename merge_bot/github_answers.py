@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 
@@ -78,3 +79,12 @@ def reset_time(headers: Mapping[str, str]) -> str | None:
     """When a rate limit is lifted, if the headers tell."""
     told = headers.get("x-ratelimit-reset", "")
     return datetime.fromtimestamp(int(told), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if told.isdecimal() else None
+
+
+def server_time(headers: Mapping[str, str]) -> datetime | None:
+    """The clock of the server that answered, if it tells."""
+    try:
+        told = parsedate_to_datetime({name.lower(): text for name, text in headers.items()}["date"])
+    except (LookupError, ValueError):
+        return None
+    return told if told.tzinfo else told.replace(tzinfo=UTC)

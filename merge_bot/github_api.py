@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 
@@ -19,7 +20,15 @@ import urllib3
 from merge_bot import github_letters as letters
 from merge_bot.errors import Contended, DreamcatcherError, RemoteRefused, RemoteUnreachable, RepositoryError
 from merge_bot.git.secrets import hide
-from merge_bot.github_answers import CommitFacts, Merged, PullRequest, RepositoryFacts, pull_request, reset_time
+from merge_bot.github_answers import (
+    CommitFacts,
+    Merged,
+    PullRequest,
+    RepositoryFacts,
+    pull_request,
+    reset_time,
+    server_time,
+)
 
 API_URL = "https://api.github.com"
 DISPATCH = "dreamcatcher"
@@ -49,6 +58,7 @@ class GitHub:
                 raise RepositoryError(letters.bad_url(url))
         hide(token)
         self.repository, self.api_url = repository, api_url.rstrip("/")
+        self.clock: datetime | None = None  # the server's, when it last answered
         # PyGithub's own way to try again waits until a rate limit is lifted, an hour if need be.
         again = urllib3.Retry(
             total=_TRIES, backoff_factor=pace / 2, status_forcelist=(500, 502, 503, 504), raise_on_status=False,
@@ -100,6 +110,15 @@ class GitHub:
         """The rulesets' rules that hold for a branch, each with its `type`."""
         path = f"/rules/branches/{quote(branch, safe='')}"
         found: list[dict[str, Any]] = self._ask("GET", path, "look at the rules", {"per_page": 100})
+        return found
+
+    def workflow_permissions(self) -> dict[str, Any] | None:
+        """What workflows may do unless they say more; None if the token may not see that."""
+        path = "/actions/permissions/workflow"
+        try:
+            found: dict[str, Any] = self._ask("GET", path, "look at the settings of Actions")
+        except RemoteRefused:
+            return None
         return found
 
     # --- pull requests
@@ -198,7 +217,9 @@ class GitHub:
         log.debug("$ %s /repos/%s%s", verb, self.repository, path)
         url = f"/repos/{self.repository}{path}"
         try:
-            _, found = self._requester.requestJsonAndCheck(verb, url, parameters=dict(query or {}) or None, input=body)
+            headers, found = self._requester.requestJsonAndCheck(
+                verb, url, parameters=dict(query or {}) or None, input=body
+            )
         except github.GithubException as error:
             if missing and error.status in (404, 422):
                 raise LookupError(path) from None
@@ -209,6 +230,7 @@ class GitHub:
             raise RemoteUnreachable(letters.unreachable(self.api_url, _short(error))) from None
         except (AssertionError, ValueError):
             raise RemoteRefused(letters.not_understood(doing)) from None
+        self.clock = server_time(headers)
         return found
 
     def _mutate(self, name: str, kind: str, asked: Any, wanted: str) -> tuple[Any, str | None]:

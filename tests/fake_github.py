@@ -67,6 +67,7 @@ class FakeGitHub:
     required_checks: bool = False
     allow_auto_merge: bool = True
     may_open: bool = True
+    administers: bool = False
     methods: set[str] = field(default_factory=lambda: {"merge", "squash", "rebase"})
     rules: list[dict[str, Any]] = field(default_factory=list)
     refusals: list[tuple[str, Refusal]] = field(default_factory=list)
@@ -272,6 +273,11 @@ class FakeGitHub:
     def _rules(self, branch: str, query: dict[str, str], body: Any) -> Answer:
         return 200, self.rules
 
+    def _workflow_permissions(self, query: dict[str, str], body: Any) -> Answer:
+        if not self.administers:
+            raise Refusal(403, "Resource not accessible by integration")
+        return 200, {"default_workflow_permissions": "read", "can_approve_pull_request_reviews": self.may_open}
+
     def _ref(self, ref: str, query: dict[str, str], body: Any) -> Answer:
         tip = self.git.tip(ref.removeprefix("heads/"))
         if tip is None:
@@ -332,6 +338,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
     ("GET", r"git/commits/([0-9a-f]+)", FakeGitHub._commit),
     ("GET", r"git/ref/(.+)", FakeGitHub._ref),
     ("GET", r"rules/branches/(.+)", FakeGitHub._rules),
+    ("GET", "actions/permissions/workflow", FakeGitHub._workflow_permissions),
     ("POST", "dispatches", FakeGitHub._dispatch),
     ("GET", "actions/runs", FakeGitHub._runs),
 ]

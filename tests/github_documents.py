@@ -44,7 +44,7 @@ PATHS = [REPOSITORY] + [
     for rest in (
         "pulls", "pulls/{pull_number}", "pulls/{pull_number}/merge", "issues/{issue_number}/labels", "dispatches",
         "git/commits/{commit_sha}", "git/ref/{ref}", "git/refs", "git/refs/{ref}", "rules/branches/{branch}",
-        "actions/runs",
+        "actions/runs", "actions/permissions/workflow",
     )
 ]  # fmt: skip
 # What GitHub answers on any path, documented there or not.

@@ -21,6 +21,7 @@ COMMANDS = {
     "submit": "Send a delta to a remote: to its worker's own branch, or to the inbox.",
     "merge": "Merge every pending delta into one commit.",
     "status": "Show the open frame, what waits for it, and how old it is.",
+    "doctor": "Find what around the merge is set up wrongly, and who writes which path.",
     "preview": "Say what the next merge would do, with more deltas or with fewer.",
     "log": "List the frames, newest first.",
     "show": "Show the state as of a frame, or one record with its whole life.",

@@ -1,0 +1,309 @@
+"""The doctor's findings: workflow text in, findings out; and `dreamcatcher doctor` around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from merge_bot.cli.doctor import __doc__ as described
+from merge_bot.doctor import Finding, Queue, Way, clock, queue, rules
+from merge_bot.doctor_workflows import examine
+from merge_bot.path_filter import accepts
+from merge_bot.paths import Paths
+from tests.command import begun, delta, listing, run
+from tests.fake_github import SLUG, TOKEN, FakeGitHub
+from tests.repo import Repo
+
+FILE, OTHER = ".github/workflows/dreamcatcher.yml", ".github/workflows/other.yml"
+GOOD = (Path(__file__).parent.parent / "merge_bot/templates/workflow.yml").read_text(encoding="utf-8")
+NOW = datetime(2026, 3, 25, 4, tzinfo=UTC)
+
+
+def said(files: dict[str, str], *, own_action: bool = False) -> list[str]:
+    """Each finding that is not fine, as `severity: what`; all three sentences have to be there."""
+    found, _ = examine({path: text.encode() for path, text in files.items()}, "main", Paths(), own_action=own_action)
+    assert all(one.why and one.remedy for one in found if one.severity != "fine")
+    return [f"{one.severity}: {one.what}" for one in found if one.severity != "fine"]
+
+
+def test_the_workflow_that_init_writes_has_no_mistake() -> None:
+    found, way = examine({FILE: GOOD.encode()}, "main", Paths())
+    assert found == [Finding("fine", f"{FILE} merges, and has no mistake that is known.")]
+    assert way == Way()
+
+
+GROUP = """concurrency:
+  group: dreamcatcher # of this workflow alone; a waiting run may be replaced by a newer one, which merges as much
+  cancel-in-progress: false
+"""
+PUSH = 'push: { paths: ["state/stream_deltas/**"] }'
+NO_PUSH = f"warning: {FILE} is not started by a push to state/stream_deltas on main."
+NO_CONTENTS = f"problem: {FILE}, job `merge`: the permission `contents: write` is missing."
+OF_ITS_OWN = "- uses: org/dreamcatcher-action@v1\n        with: { github-token: '${{ steps.app.outputs.token }}' }"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "findings"),
+    [
+        (GROUP, "", [f"warning: {FILE} has no `concurrency` group."]),
+        (
+            "cancel-in-progress: false",
+            "cancel-in-progress: true",
+            [f"problem: {FILE} sets `cancel-in-progress: true`."],
+        ),
+        (
+            "cancel-in-progress: false",
+            "cancel-in-progress: ${{ inputs.hasty }}",
+            [f"warning: {FILE} may set `cancel-in-progress: true`."],
+        ),
+        (
+            "group: dreamcatcher #",
+            "group: m-${{ github.run_id }} #",
+            [f'warning: {FILE} has a `concurrency` group that differs in every run: "m-${{{{ github.run_id }}}}".'],
+        ),
+        ("contents: write", "contents: read", [NO_CONTENTS]),
+        ("    permissions:\n      contents: write", "    env:\n      contents: write", [NO_CONTENTS]),
+        (
+            "permissions: {}\njobs:\n  merge:\n",
+            "jobs:\n  merge:\n    x: &x\n",
+            [],
+        ),
+        ("permissions: {}", "permissions: write-all", []),
+        (
+            "- uses: org/dreamcatcher-action@v1",
+            "- uses: org/dreamcatcher-action@v1\n        with: { mode: pull-request }",
+            [f"problem: {FILE}, job `merge`: the permission `pull-requests: write` is missing."],
+        ),
+        (
+            "workflow_dispatch:",
+            "workflow_dispatch:\n  pull_request_target:",
+            [f"problem: {FILE} runs on `pull_request_target`."],
+        ),
+        ('  schedule: [{ cron: "17 * * * *" }]\n', "", [f"warning: {FILE} has no `schedule` trigger."]),
+        ("  workflow_dispatch:\n", "", [f"warning: {FILE} has no `workflow_dispatch` trigger."]),
+        (PUSH, "push: { paths: ['src/**'] }", [NO_PUSH]),
+        (PUSH, "push: { branches: [release] }", [NO_PUSH]),
+        (PUSH, "push: { tags: [v1] }", [NO_PUSH]),
+        (PUSH, "push: { paths-ignore: ['state/**'] }", [NO_PUSH]),
+        (PUSH, "push: { branches: ['ma*'], paths: ['**.json'] }", []),
+        (PUSH, "push:", []),
+    ],
+)
+def test_each_mistake_of_a_workflow_is_found(old: str, new: str, findings: list[str]) -> None:
+    assert old in GOOD
+    assert said({FILE: GOOD.replace(old, new)}) == findings
+
+
+def test_permissions_that_nobody_wrote_down_are_the_repositorys() -> None:
+    text = GOOD.replace("permissions: {}\n", "").replace(
+        "    permissions:\n      contents: write", "    env:\n      a: b"
+    )
+    assert said({FILE: text}) == [f"warning: {FILE}, job `merge`: no `permissions` are written down."]
+    assert said({FILE: text.replace("- uses: org/dreamcatcher-action@v1", OF_ITS_OWN)}) == []
+
+
+def test_a_group_is_shared_by_what_it_becomes() -> None:
+    other = "name: {}\non: push\nconcurrency: {}\njobs: {{}}\n"
+    shared = f'problem: {FILE} shares its `concurrency` group "dreamcatcher" with "{OTHER}".'
+    assert said({FILE: GOOD, OTHER: other.format("b", "Dreamcatcher")}) == [shared]
+    assert said({FILE: GOOD, OTHER: other.format("dreamcatcher", "${{ github.workflow }}")}) == [shared]
+    assert said({FILE: GOOD, OTHER: other.format("b", "${{ github.workflow }}")}) == []
+
+
+def test_without_a_workflow_nothing_merges() -> None:
+    none = "warning: No workflow in .github/workflows uses the action."
+    here = GOOD.replace("org/dreamcatcher-action@v1", "./")
+    assert said({}) == [none]
+    assert said({FILE: here}) == [none]
+    assert said({FILE: here}, own_action=True) == []
+    assert said({FILE: "on: push\njobs: [1]\n"}) == [none]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"a: [", "line 1: expected the node content, but found '<stream end>'"),
+        (b"\xff", "it is not YAML in UTF-8"),
+        (b"- a", "a workflow is a mapping with `on` and `jobs`"),
+        (b"[" * 20_000, "it is nested too deeply"),
+        (b"a: &a [*a]", "line 1: found unconstructable recursive node"),
+        (b"? [a]\n: b", "line 1: found unhashable key"),
+    ],
+)
+def test_what_cannot_be_read_is_a_finding(text: bytes, why: str) -> None:
+    found, _ = examine({FILE: GOOD.encode(), OTHER: text}, "main", Paths())
+    assert [one.what for one in found if one.severity == "problem"] == [f"{OTHER} cannot be read: {why}."]
+
+
+@pytest.mark.parametrize(
+    ("script", "writes"),
+    [
+        ("echo 1 > state/stats.json", True),
+        ('jq . x >> "./state/stats.json"', True),
+        ("make | tee -a state/log.txt", True),
+        ("git add state\ngit commit -m x", True),
+        ("jq . a > b\nmv b state/stats.json\ngit push", True),
+        ("echo 1 > state/stream_deltas/frame-1-w.json\ngit add state/stream_deltas\ngit push", False),
+        ("echo the state is fine\ngit push", False),
+        ("cat state/stats.json", False),
+        ("echo 1 > other/state/stats.json", False),
+        ("# echo 1 > state/stats.json", False),
+    ],
+)
+def test_who_else_writes_to_the_state_is_named(script: str, writes: bool) -> None:
+    lines = "".join(f"          {line}\n" for line in script.splitlines())
+    step = f'on: push\njobs:\n  j:\n    steps:\n      - uses: a/b@v1\n      - name: "n\\e[1m"\n        run: |\n{lines}'
+    place = f'{OTHER}, job `j`, step 2 ("n\\u001b[1m")'
+    assert said({FILE: GOOD, OTHER: step}) == [f"warning: {place} seems to write below state/."] * writes
+
+
+@pytest.mark.parametrize(
+    ("patterns", "text", "accepted"),
+    [
+        (["*"], "a/b", False),
+        (["**"], "a/b", True),
+        (["**/b"], "b", True),
+        (["*.jsx?"], "page.js", True),
+        (["[a-c]+"], "abc", True),
+        (["[a-c]+"], "abd", False),
+        (["a.b"], "axb", False),
+        (["**", "!a/**"], "a/b", False),
+        (["!a/**", "**"], "a/b", True),
+        (["**a" * 300], "a" * 400 + "b", False),
+    ],
+)
+def test_filters_are_read_as_github_does(patterns: list[str], text: str, accepted: bool) -> None:
+    assert accepts(patterns, text) is accepted
+
+
+@pytest.mark.parametrize(
+    ("kind", "way", "severity"),
+    [
+        ("pull_request", Way(), "problem"),
+        ("pull_request", Way(own_token=True), "warning"),
+        ("pull_request", Way(pull_request=True), "fine"),
+        ("required_signatures", Way(), "problem"),
+        ("required_status_checks", Way(), "problem"),
+        ("update", Way(pull_request=True), "problem"),
+        ("non_fast_forward", Way(), "fine"),
+        ("deletion", Way(), "fine"),
+        ("commit_message_pattern", Way(), "warning"),
+        ("not_invented_yet", Way(), "warning"),
+    ],
+)
+def test_rules_are_judged_by_what_they_do_to_the_push(kind: str, way: Way, severity: str) -> None:
+    (found,) = rules([{"type": kind, "ruleset_source": "octo/world", "ruleset_id": 7}], "main", way)
+    assert found.severity == severity
+
+
+def test_a_rule_in_the_way_is_explained() -> None:
+    (found,) = rules([{"type": "pull_request", "ruleset_source": "octo/world", "ruleset_id": 7}], "main", Way())
+    assert (found.what, found.why, found.remedy) == (
+        'The rule `pull_request` holds for main (ruleset "octo/world 7").',
+        "It refuses the merge's push; the default token bypasses no ruleset.",
+        "Set `mode: pull-request`, or put an app or a deploy key on the ruleset's bypass list and give the action its "
+        "token.",
+    )
+
+
+def test_clocks_are_compared() -> None:
+    minute = timedelta(minutes=1)
+    assert [one.severity for one in clock(NOW, NOW + 5 * minute, NOW - 5 * minute)] == ["fine"]
+    assert [one.what for one in clock(NOW, NOW + 6 * minute, NOW - 6 * minute)] == [
+        "The newest commit was made 360 seconds in the future, by this machine's clock.",
+        "This machine's clock is 360 seconds ahead of GitHub's.",
+    ]
+    assert [one.severity for one in clock(NOW, NOW - 9999 * minute, None)] == ["fine"]
+
+
+def test_a_queue_is_stale_after_an_hour() -> None:
+    hour = timedelta(hours=1)
+    assert [one.what for one in queue(Queue(7, 2, NOW - hour), NOW)] == [
+        "Frame 7 is open, 2 deltas pending, none for long."
+    ]
+    late = Queue(7, 2, NOW - 2 * hour, 1, 2, 3, "Stop.\n  Why.")
+    assert [(one.severity, one.what) for one in queue(late, NOW)] == [
+        ("problem", "A merge would stop: Stop."),
+        ("warning", "2 deltas pending, the oldest for 120 minutes."),
+        ("fine", "1 delta held for a later frame."),
+        ("fine", "2 records parked."),
+        ("fine", "3 open conflicts."),
+    ]
+
+
+# --- the command
+
+
+@pytest.fixture
+def fake(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeGitHub]:
+    begun(repo)
+    repo.git("clone", "-q", "--bare", str(repo.path), str(tmp_path / "hub.git"))
+    with FakeGitHub(tmp_path / "hub.git") as running:
+        monkeypatch.setenv("GITHUB_API_URL", running.url)
+        monkeypatch.setenv("DREAMCATCHER_TOKEN", TOKEN)
+        yield running
+
+
+def test_a_fresh_repository_is_in_order(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DREAMCATCHER_TOKEN", "GITHUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    before = listing(begun(repo).path)
+    done = run("doctor", "--repo", repo.path, "--github", SLUG)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(
+        "0 problems and 0 warnings on main.\n\n"
+        "In order\n"
+        f"  {FILE} merges, and has no mistake that is known.\n"
+        "  This machine's clock agrees with the newest commit.\n"
+        "  Frame 405 is open, 0 deltas pending, none for long.\n\n"
+        "Not looked at\n"
+        "  GitHub itself (rulesets, settings, its clock): give --github OWNER/NAME, and a token in DREAMCATCHER_TOKEN "
+        "or GITHUB_TOKEN.\n\n"
+        "Who writes what\n"
+    )
+    assert listing(repo.path) == before
+
+
+def test_the_data_is_what_its_description_says(repo: Repo) -> None:
+    begun(repo).commit({FILE: b"a: [", "state/stream_deltas/frame-405-w1.json": delta("w1")})
+    done = run("doctor", "--repo", repo.path, "--json")
+    names = [line.split()[0] for line in (described or "").splitlines() if line.startswith("    ") and line[4] != " "]
+    assert list(done.json) == names
+    assert (done.code, done.json["ok"]) == (1, False)
+    whats = [one["what"] for one in done.json["findings"] if one["severity"] != "fine"]
+    assert whats[1] == "No workflow in .github/workflows uses the action." and "1 delta pending" in whats[2]
+    paths = [one["path"] for one in done.json["writers"]]
+    assert {"state/stream_deltas/", "state/stats.json", "state/_control/", "state/_meta.json"} <= set(paths)
+    assert all(all(one.values()) for one in done.json["writers"])
+
+
+def test_damaged_state_and_settings_do_not_end_the_visit(repo: Repo) -> None:
+    begun(repo).commit({"state/_meta.json": b"{", ".github/dreamcatcher.yml": b"?: ["})
+    done = run("doctor", "--repo", repo.path)
+    assert (done.code, done.err) == (1, "")
+    assert "A merge would stop: " in done.out and "Who writes what" in done.out
+
+
+def test_github_is_asked_where_there_is_a_token(repo: Repo, fake: FakeGitHub) -> None:
+    done = run("doctor", "--repo", repo.path, "--github", SLUG)
+    assert done.code == 0
+    assert "  No ruleset's rule on main stands in the merge's way.\n" in done.out
+    assert "agrees with GitHub's clock and the newest commit.\n" in done.out
+    assert "Whether actions may open pull requests: only an administrator's token sees that.\n" in done.out
+    fake.rules = [{"type": "required_signatures", "ruleset_source_type": "Repository", "ruleset_source": SLUG,
+                   "ruleset_id": 1}]  # fmt: skip
+    fake.administers = True
+    done = run("doctor", "--repo", repo.path, "--github", SLUG)
+    assert done.code == 1
+    assert f'The rule `required_signatures` holds for main (ruleset "{SLUG} 1").\n' in done.out
+    assert "  GitHub Actions may open pull requests here.\n" in done.out
+
+
+def test_a_token_without_rights_leaves_the_rest(repo: Repo, fake: FakeGitHub) -> None:
+    fake.refuse("GET .*/rules/", 403, "Resource not accessible")
+    done = run("doctor", "--repo", repo.path, "--github", SLUG)
+    assert (done.code, done.err) == (0, "")
+    assert "  GitHub itself: The token may not look at the rules in octo/world (403): " in done.out
