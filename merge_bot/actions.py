@@ -229,6 +229,15 @@ def run_name(environ: Mapping[str, str]) -> str | None:
     return f"github-{run_id}-{job}" if _JOB_ID.match(job) else f"github-{run_id}"
 
 
+NO_TOKEN = "a token in DREAMCATCHER_TOKEN or GITHUB_TOKEN"
+
+
+def api_access(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Outside the action too: the token of the environment ("" if there is none) and the API's address."""
+    token = environ.get("DREAMCATCHER_TOKEN") or environ.get("GITHUB_TOKEN") or ""
+    return token, environ.get("GITHUB_API_URL") or "https://api.github.com"
+
+
 def trust(environ: Mapping[str, str], workspace: Path) -> dict[str, str]:
     """`environ` in which git accepts a workspace that belongs to another user, added to what it already configures.
 

@@ -22,7 +22,7 @@ FOLDER = ".github/workflows"
 _MAX_BYTES = 256 * 1024
 _MANY = 500  # jobs, and steps of a job, that are looked at
 _ACTION = re.compile(r"(?:[^@]*/)?dreamcatcher-action(?:/[^@]*)?@")
-_DEFAULT_TOKEN = re.compile(r"\$\{\{\s*(?:github\.token|secrets\.GITHUB_TOKEN)\s*\}\}\Z", re.IGNORECASE)
+_DEFAULT_TOKEN = re.compile(r"\$\{\{\s*(?:github\.token|secrets\.github_token)\s*\}\}\Z", re.IGNORECASE)
 _OF_EACH_RUN = re.compile(r"\bgithub\.(?:run_id|run_number|sha)\b")
 _NAME_OF_WORKFLOW = re.compile(r"\$\{\{\s*github\.workflow\s*\}\}")
 

@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from merge_bot.doctor import Finding, Queue, Way, Writer
     from merge_bot.settings import Settings
 
-_NO_API = (
-    "GitHub itself (rulesets, settings, its clock): give --github OWNER/NAME, and a token in DREAMCATCHER_TOKEN or "
-    "GITHUB_TOKEN."
-)
-
 _BAD_SCHEMAS = "Who writes some collections: their schemas have mistakes. Run `dreamcatcher check`."
 
 _EPILOG = """\b
@@ -183,16 +178,17 @@ def _ask_github(
 ) -> datetime | None:
     """Add the findings about GitHub's side. Returns its clock."""
     from merge_bot import doctor
+    from merge_bot.actions import NO_TOKEN, api_access
     from merge_bot.errors import DreamcatcherError
-    from merge_bot.github_api import API_URL, GitHub
-    from merge_bot.target import credentials_from
+    from merge_bot.github_api import GitHub
 
-    given = credentials_from(environment)
-    token = given.token if given else environment.get("GITHUB_TOKEN")
+    token, api_url = api_access(environment)
     if not github or not token:
-        found.not_looked_at.append(_NO_API)
+        found.not_looked_at.append(
+            f"GitHub itself (rulesets, settings, its clock): give --github OWNER/NAME, and {NO_TOKEN}."
+        )
         return None
-    hub = GitHub(github, token, environment.get("GITHUB_API_URL") or API_URL)
+    hub = GitHub(github, token, api_url)
     try:
         found.findings += doctor.rules(hub.rules(branch), branch, way)
         setting = hub.workflow_permissions()
