@@ -10,7 +10,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     doctor_letters  path_filter  doctor  doctor_workflows
     x_merge  schemas  delta_schema  validate  explain
     admit  check  merge  receipts  closing  workflow_commands
-    git  commit_files  github_api  actions  delivery  termination  resources  patience
+    git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience
     transports  collect  genesis  snapshot
     publish
     frame  clone  writer  worker  parcel  target  submit  remote_clone

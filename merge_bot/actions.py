@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -23,8 +22,11 @@ _SUMMARY_CUT = "\n\n**This summary was cut: {bytes} more bytes did not fit.**\n"
 
 Mode = Literal["commit", "pull-request"]
 AutoMerging = Literal["false", "merge", "squash", "rebase"]
+CommitMode = Literal["git", "api"]
 OnInvalid = Literal["quarantine", "fail"]
 MAX_GRACE = 86_400
+MAX_LABELS = 90  # GitHub takes a hundred, and some are ours
+MAX_LABEL = 50  # characters, by GitHub
 
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _OUTPUT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
@@ -47,6 +49,8 @@ class Inputs:
     base: str = ""
     mode: Mode = "commit"
     auto_merge: AutoMerging = "false"
+    labels: tuple[str, ...] = ()
+    commit_mode: CommitMode = "git"
     on_invalid: OnInvalid = "quarantine"
     grace_seconds: int | None = None
     settings: str = ".github/dreamcatcher.yml"
@@ -89,6 +93,8 @@ class ActionEnvironment:
             base=reader.text("base", default.base),
             mode=reader.one_of("mode", get_args(Mode), default.mode),
             auto_merge=reader.one_of("auto-merge", get_args(AutoMerging), default.auto_merge),
+            labels=reader.labels("labels"),
+            commit_mode=reader.one_of("commit-mode", get_args(CommitMode), default.commit_mode),
             on_invalid=reader.one_of("on-invalid", get_args(OnInvalid), default.on_invalid),
             grace_seconds=reader.seconds("grace-seconds"),
             settings=reader.repository_path("settings", default.settings),
@@ -175,15 +181,37 @@ class _Reader:
             return None
         return int(raw)
 
+    def labels(self, name: str) -> tuple[str, ...]:
+        """Labels, one a line or between commas; each once, because GitHub tells no two apart by case."""
+        parts = (one.strip() for one in re.split(r"[,\n]", self.text(name, "")))
+        found = {one.casefold(): one for one in parts if one}
+        for one in found.values():
+            if len(one) > MAX_LABEL or not one.isprintable():
+                self.problems.append(
+                    f"input `{name}` has {quoted(one)}. A label is one line of at most {MAX_LABEL} characters; write "
+                    "commas or line ends between labels."
+                )
+        if len(found) > MAX_LABELS:
+            self.problems.append(f"input `{name}` has {len(found):,} labels. Write at most {MAX_LABELS}.")
+        return tuple(found.values())
+
     def consistent(self, inputs: Inputs) -> None:
         """What inputs and the runner's variables have to say together."""
-        if inputs.mode == "commit" and inputs.auto_merge != "false":
-            self.problems.append(
-                "input `auto-merge` is about pull requests. Set `mode: pull-request` too, or leave it out."
-            )
+        if inputs.mode == "commit":
+            self.problems += [
+                f"input `{name}` is about pull requests. Set `mode: pull-request` too, or leave it out."
+                for name, given in (("auto-merge", inputs.auto_merge != "false"), ("labels", bool(inputs.labels)))
+                if given
+            ]
         if not inputs.github_token:
-            if inputs.mode == "pull-request":
-                self.problems.append("`mode: pull-request` needs a token, and input `github-token` is empty.")
+            self.problems += [
+                f"`{said}` needs a token, and input `github-token` is empty."
+                for said, given in (
+                    ("mode: pull-request", inputs.mode == "pull-request"),
+                    ("commit-mode: api", inputs.commit_mode == "api"),
+                )
+                if given
+            ]
             return
         if not all("!" <= sign <= "~" for sign in inputs.github_token):
             self.problems.append("input `github-token` has blanks or other signs in it that no token has.")
@@ -236,45 +264,6 @@ def api_access(environ: Mapping[str, str]) -> tuple[str, str]:
     """Outside the action too: the token of the environment ("" if there is none) and the API's address."""
     token = environ.get("DREAMCATCHER_TOKEN") or environ.get("GITHUB_TOKEN") or ""
     return token, environ.get("GITHUB_API_URL") or "https://api.github.com"
-
-
-def trust(environ: Mapping[str, str], workspace: Path) -> dict[str, str]:
-    """`environ` in which git accepts a workspace that belongs to another user, added to what it already configures.
-
-    By environment, because the container's user is root and the mounted home is shared with other steps.
-    """
-    told = environ.get("GIT_CONFIG_COUNT", "")
-    count = int(told) if told.isdecimal() else 0
-    return {
-        **environ,
-        "GIT_CONFIG_COUNT": str(count + 1),
-        f"GIT_CONFIG_KEY_{count}": "safe.directory",
-        f"GIT_CONFIG_VALUE_{count}": str(workspace),
-    }
-
-
-def hand_back(workspace: Path) -> int:
-    """Gives what belongs to us inside `workspace` to the workspace's owner; returns how many paths that were.
-
-    A container action runs as root in a workspace of the runner's user, who could not clean up after it. Links are
-    not followed, files with a second name are left alone, other file systems are not entered.
-    """
-    us, owner = os.geteuid(), workspace.lstat()
-    if us != 0 or owner.st_uid == us:
-        return 0
-    given = 0
-    for _, folders, files, here in os.fwalk(workspace, follow_symlinks=False):
-        for name in [*folders, *files]:
-            try:
-                found = os.stat(name, dir_fd=here, follow_symlinks=False)
-                if found.st_dev != owner.st_dev:
-                    folders[:] = [folder for folder in folders if folder != name]
-                elif found.st_uid == us and (stat.S_ISDIR(found.st_mode) or found.st_nlink == 1):
-                    os.chown(name, owner.st_uid, owner.st_gid, dir_fd=here, follow_symlinks=False)
-                    given += 1
-            except FileNotFoundError:  # git removes its temporary files in its own time
-                continue
-    return given
 
 
 def _file(environ: Mapping[str, str], name: str) -> Path | None:

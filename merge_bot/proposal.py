@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from merge_bot.manifest import Manifest
 
 HEAD_PREFIX = "dreamcatcher/"
+LABEL = "dreamcatcher"
 _MARKER = re.compile(r"<!-- dreamcatcher: (\{[^\r\n]{0,4000}\}) -->(?:\r?\n|\Z)")
 
 
@@ -99,3 +100,14 @@ class Words:
     title: str
     body: str
     labels: tuple[str, ...]
+
+    def labels_beside(self, there: Iterable[str]) -> tuple[str, ...] | None:
+        """All labels that the pull request is to have: these, and of those that are `there` whatever people added.
+
+        None if it has them already. GitHub tells no two labels apart by case.
+        """
+        there = list(there)
+        wanted = {one.casefold(): one for one in self.labels}
+        kept = {one.casefold(): one for one in there if not one.startswith(f"{LABEL}: ") or one.casefold() in wanted}
+        wanted |= kept
+        return None if wanted.keys() == {one.casefold() for one in there} else tuple(sorted(wanted.values()))

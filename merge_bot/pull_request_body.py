@@ -18,7 +18,7 @@ from merge_bot.delta import STREAM_ID
 from merge_bot.findings import Outcome, Receipt
 from merge_bot.markdown import escaped, fenced
 from merge_bot.page import Item, body_lines
-from merge_bot.proposal import Place, Words
+from merge_bot.proposal import LABEL, Place, Words
 from merge_bot.report import conflict_item, operations_of, parked_items, quarantined_item
 from merge_bot.wording import counted, printable
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from merge_bot.snapshot import Frame
 
 BODY_LIMIT = 65_536  # GitHub says characters; bytes are what is safe
-LABEL = "dreamcatcher"
 _PICTURED = 12
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]{1,100}\Z")
 _MERGED = (Outcome.APPLIED, Outcome.LATE)
@@ -63,11 +62,11 @@ class Section:
         return f"\n#### {self.title}\n\n{body}{more}\n"
 
 
-def describe(frame: Frame, place: Place) -> Words:
-    """The words about a frame; only `body` has text of workers, within `BODY_LIMIT` bytes."""
+def describe(frame: Frame, place: Place, labels: Sequence[str] = ()) -> Words:
+    """The words about a frame; only `body` has text of workers, within `BODY_LIMIT` bytes. `labels` are added."""
     number, deltas = frame.number, counted(frame.merged_deltas, "delta")
     title = f"merge frame {number}: {deltas}, {counted(frame.applied.total(), 'operation')}"
-    return Words(title, _body(frame, place), labels_of(frame))
+    return Words(title, _body(frame, place), (*labels_of(frame), *labels))
 
 
 def labels_of(frame: Frame) -> tuple[str, ...]:

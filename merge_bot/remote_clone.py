@@ -109,6 +109,10 @@ class RemoteClone:
         branches = BranchesTransport(self.repository, paths)
         return Several({"inbox": InboxTransport(self.repository, paths), "branches": branches}), branches
 
+    def pusher(self, patience: Callable[[], Patience] = lambda: Patience(BUDGET)) -> PushPublisher:
+        """Pushes frames to the branch as git makes them."""
+        return PushPublisher(self.remote, self.ref, self.author(), patience)
+
     def merge(
         self,
         now: datetime,
@@ -124,7 +128,7 @@ class RemoteClone:
         """
         transport, branches = self._transports()
         if publisher is None:
-            publisher = DryRun() if dry_run else PushPublisher(self.remote, self.ref, self.author(), patience)
+            publisher = DryRun() if dry_run else self.pusher(patience)
         result = run_until_settled(self.base, self.repository, transport, publisher, now, progress)
         self.remarks += branches.remarks
         return result

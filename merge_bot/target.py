@@ -35,13 +35,17 @@ _BASE = "refs/dreamcatcher/base"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where deltas go: a remote (its name in the clone at `root`, or a URL), its base branch, the way in."""
+    """Where deltas go: a remote (its name in the clone at `root`, or a URL), its base branch, the way in.
+
+    `option` is how people name the base branch where they gave all this: a letter about a wrong one says it.
+    """
 
     remote: str = "origin"
     to: Literal["branch", "inbox"] = "branch"
     base: str | None = None
     root: str | os.PathLike[str] = "."
     credentials: Credentials | None = None
+    option: str = "--base"
 
 
 def credentials_from(environment: Mapping[str, str]) -> Credentials | None:
@@ -60,14 +64,19 @@ def reached(target: Target, *, without_blobs: bool = True) -> Iterator[tuple[Rem
             raise
         url, found_in_url = address(target.remote)
         with bare_repository(_from(os.getcwd(), url), without_blobs=without_blobs) as own:
-            yield Remote(own, REMOTE, target.credentials or found_in_url), None
+            yield _named(Remote(own, REMOTE, target.credentials or found_in_url), target), None
         return
     with clone:
         found = Remote(clone, target.remote, target.credentials)
         top = str(clone.work_tree or clone.git_dir)
         url, push_url = _from(top, found.url), _from(top, found.push_url)
         with bare_repository(url, push_url=push_url, like=clone, without_blobs=without_blobs) as own:
-            yield Remote(own, REMOTE, found.credentials), clone
+            yield _named(Remote(own, REMOTE, found.credentials), target), clone
+
+
+def _named(remote: Remote, target: Target) -> Remote:
+    remote.option = target.option
+    return remote
 
 
 def _from(folder: str, url: str) -> str:

@@ -181,6 +181,53 @@ def test_a_pull_request_is_created_updated_merged_and_its_frame_known_again(job:
     assert (job.outputs["operation"], job.outputs["frame"]) == ("none", "")
 
 
+@pytest.mark.parametrize("mode", ["commit", "pull-request"])
+def test_a_commit_that_github_makes_is_its_own_and_holds_the_same_frame(job: Job, mode: str) -> None:
+    job.hub.deliver(w1=delta("w1", **KAI))
+    base = job.hub.server.tip()
+    done = job.step(INPUT_COMMIT_MODE="api", INPUT_MODE=mode)
+    assert (done.code, done.err) == (0, "")
+    commit = job.outputs["commit-sha"]
+    where = "refs/heads/main" if mode == "commit" else "refs/heads/dreamcatcher/main"
+    assert (commit, job.main("rev-parse", f"{commit}^")) == (job.hub.server.tip(where), base)
+    assert job.main("log", "-1", "--format=%ce", commit) == "noreply@github.com"
+    assert job.main("for-each-ref", "refs/heads/dreamcatcher-build") == "" and job.hub.server.pushes == []
+    manifest = json.loads(job.main("show", f"{commit}:state/frames/000/000405/manifest.json"))
+    assert (manifest["state_tree"], job.outputs["frame"]) == (job.outputs["state-digest"], "405")
+    if mode == "pull-request":
+        job.hub.github.merge(1, "squash")
+    assert job.step(INPUT_COMMIT_MODE="api", INPUT_MODE=mode).code == 0
+    assert job.outputs["operation"] == "none"
+
+
+def test_what_the_api_does_not_take_goes_by_git_and_the_run_says_so(job: Job) -> None:
+    job.patch.setattr("merge_bot.publish.verified.VerifiedCommits.put", lambda *_: "It is too large for the API.")
+    job.hub.deliver(w1=delta("w1", **KAI))
+    done = job.step(INPUT_COMMIT_MODE="api")
+    assert (done.code, job.outputs["operation"], len(job.hub.server.pushes)) == (0, "pushed", 1)
+    assert "It is too large for the API." in done.out and "It is too large for the API." in job.summary
+
+
+def test_a_rule_against_commits_by_the_api_is_told(job: Job) -> None:
+    job.hub.deliver(w1=delta("w1", **KAI))
+    job.hub.github.refuse("POST /graphql", 403, "Resource not accessible by integration")
+    done = job.step(INPUT_COMMIT_MODE="api")
+    assert (done.code, job.outputs) == (1, {"operation": "none"})
+    assert "The token may not" in done.err
+
+
+def test_labels_are_added_and_those_of_people_stay(job: Job) -> None:
+    given = {"INPUT_MODE": "pull-request", "INPUT_LABELS": "state, Needs: review\nstate"}
+    job.hub.deliver(w1=delta("w1", **KAI), w2=b"{")
+    assert job.step(**given).code == 0
+    pull = job.hub.github.pulls[1]
+    assert pull.labels == ["Needs: review", "dreamcatcher", "dreamcatcher: quarantined", "state"]
+    pull.labels = ["by hand", "Dreamcatcher", "dreamcatcher: parked", "needs: review"]
+    job.hub.submit("w3", "frame-405-w3.json", delta("w3", stats_increments={"total_posts": 1}))
+    assert job.step(**given).code == 0
+    assert pull.labels == ["Dreamcatcher", "by hand", "dreamcatcher: quarantined", "needs: review", "state"]
+
+
 def test_a_pull_request_that_a_person_touched_is_left_alone_and_said(job: Job) -> None:
     job.hub.deliver(w1=delta("w1", **KAI))
     job.step(INPUT_MODE="pull-request")
@@ -298,6 +345,9 @@ def test_the_token_is_in_no_file_of_git_and_in_no_command_line(job: Job, tmp_pat
 def test_what_is_said_of_a_world_with_another_default_branch(job: Job) -> None:
     done = job.step(INPUT_BASE="trunk")
     assert (done.code, masked(done.err).count("has no branch trunk")) == (1, 1)
+    assert (
+        "Its default branch is main: was it renamed? Name the right one with the action's input `base`.\n" in done.err
+    )
 
 
 def test_deltas_tell_when_they_were_committed(job: Job) -> None:

@@ -17,11 +17,10 @@ from merge_bot.actions import (
     ActionEnvironment,
     ActionError,
     Inputs,
-    hand_back,
     run_name,
-    trust,
 )
 from merge_bot.workflow_commands import NeutralStream, annotation, mask, neutralise
+from merge_bot.workspace import hand_back
 
 RUNNER = {
     "GITHUB_WORKSPACE": "/github/workspace",
@@ -99,6 +98,8 @@ def test_every_input_is_read() -> None:
         "INPUT_GITHUB-TOKEN": "ghs_x",
         "INPUT_MODE": "pull-request",
         "INPUT_AUTO-MERGE": "rebase",
+        "INPUT_LABELS": " Bots, needs: review\n\ndreamcatcher,bots ",
+        "INPUT_COMMIT-MODE": "api",
         "INPUT_ON-INVALID": "fail",
         "INPUT_GRACE-SECONDS": "0",
         "INPUT_DRY-RUN": "true",
@@ -106,7 +107,16 @@ def test_every_input_is_read() -> None:
         "INPUT_SETTINGS": "s.yml",
     }
     assert ActionEnvironment.from_environ({**RUNNER, **told}).inputs == Inputs(
-        "x", "pull-request", "rebase", "fail", 0, "s.yml", True, "ghs_x"
+        "x",
+        "pull-request",
+        "rebase",
+        ("bots", "needs: review", "dreamcatcher"),
+        "api",
+        "fail",
+        0,
+        "s.yml",
+        True,
+        "ghs_x",
     )
 
 
@@ -193,6 +203,31 @@ WRONG = [
             "settings say it.",
         )
         for raw in ("-1", "1.5", "86401", "٣", "1e3")
+    ),
+    ("no such maker", {"INPUT_COMMIT-MODE": "API"}, 'input `commit-mode` is "API". Write `git` or `api`.'),
+    (
+        "the API without a token",
+        {"INPUT_COMMIT-MODE": "api"},
+        "`commit-mode: api` needs a token, and input `github-token` is empty.",
+    ),
+    *(
+        (
+            f"label {raw[:5]}",
+            {"INPUT_LABELS": f"fine,{raw}", "INPUT_MODE": "pull-request", "INPUT_GITHUB-TOKEN": "t"},
+            f"input `labels` has {json.dumps(raw)}. A label is one line of at most 50 characters; write commas or line "
+            "ends between labels.",
+        )
+        for raw in ("x" * 51, "a\x1bb")
+    ),
+    (
+        "many labels",
+        {"INPUT_LABELS": ",".join(map(str, range(91))), "INPUT_MODE": "pull-request", "INPUT_GITHUB-TOKEN": "t"},
+        "input `labels` has 91 labels. Write at most 90.",
+    ),
+    (
+        "labels of a commit",
+        {"INPUT_LABELS": "bots"},
+        "input `labels` is about pull requests. Set `mode: pull-request` too, or leave it out.",
     ),
     (
         "auto-merge of a commit",
@@ -415,18 +450,6 @@ def test_a_stream_survives_what_cannot_be_encoded() -> None:
 )
 def test_a_run_keeps_its_name_when_it_is_tried_again(environ: dict[str, str], name: str | None) -> None:
     assert run_name(environ) == name
-
-
-@pytest.mark.parametrize("told", ["", "1", "nonsense"])
-def test_git_trusts_the_workspace_and_keeps_its_other_settings(told: str) -> None:
-    environ = trust(
-        {"GIT_CONFIG_COUNT": told, "GIT_CONFIG_KEY_0": "core.abbrev", "GIT_CONFIG_VALUE_0": "9"}, Path("/github/w")
-    )
-    read = subprocess.run(
-        ["git", "config", "--get-all", "safe.directory"], env={**os.environ, **environ}, capture_output=True, check=True
-    )
-    assert read.stdout.decode().splitlines()[-1:] == ["/github/w"]
-    assert (environ["GIT_CONFIG_KEY_0"] == "core.abbrev") is (told == "1")
 
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -200,6 +200,21 @@ def test_the_workspace_s_owner_gets_everything_back_also_after_a_failure(step: S
     assert {path.lstat().st_uid for path in step.repo.path.rglob("*")} == {1001}
 
 
+def test_a_workspace_that_cannot_be_handed_back_is_a_warning_and_changes_nothing_else(step: Step) -> None:
+    def fails(_: Path) -> int:
+        raise PermissionError(1, "Operation not permitted", "state/\n::error::stolen")
+
+    step.patch.setattr("merge_bot.workspace.hand_back", fails)
+    deliver(step.repo, delta("w1", **KAI))
+    done = step.run()
+    assert (done.code, done.err, step.outputs["frame"]) == (0, "", "405")
+    assert [line for line in done.out.splitlines() if runner_reads(line)] == [
+        "::warning title=Dream Catcher::Some files of the workspace still belong to this step's user: [Errno 1] "
+        "Operation not permitted: 'state/\\n::error::stolen'. A later step may not be able to change them. The merge "
+        "itself is not concerned."
+    ]
+
+
 def test_a_cancelled_step_ends_in_order(step: Step, tmp_path: Path) -> None:
     """SIGTERM while git is at work: a wrapper of git tells that it was started, and waits."""
     fifo = tmp_path / "started"

@@ -28,7 +28,7 @@ def test_the_action_declares_the_inputs_that_the_code_reads_with_the_same_defaul
         one.name.replace("_", "-"): str(one.default).lower() if isinstance(one.default, bool) else one.default
         for one in fields(Inputs)
     }
-    read |= {"github-token": "${{ github.token }}", "grace-seconds": ""}  # the code's own: no token, not said
+    read |= {"github-token": "${{ github.token }}", "grace-seconds": "", "labels": ""}  # the code's own: none, not said
     assert {name: one["default"] for name, one in yaml.safe_load(text("action.yml"))["inputs"].items()} == read
 
 

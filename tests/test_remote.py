@@ -228,8 +228,8 @@ def test_branches_that_are_not_there(server: HttpRemote, clone: Repository) -> N
     with pytest.raises(NoSuchBranch) as raised:
         remote.branch("master")
     assert str(raised.value) == (
-        f"The remote {server.url} has no branch master. Its default branch is main: was it renamed? Name the branch "
-        "(--base main)."
+        f"The remote {server.url} has no branch master. Its default branch is main: was it renamed? Name the right "
+        "one with --base."
     )
     with pytest.raises(NoSuchBranch, match="has no branch master"):
         remote.fetch(["+refs/heads/master:refs/dreamcatcher/x"])

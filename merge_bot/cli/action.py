@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from merge_bot.collect import Collected
     from merge_bot.findings import Receipt
     from merge_bot.frame import Result
+    from merge_bot.github_api import GitHub
+    from merge_bot.publish.base import Publisher
     from merge_bot.publish.pull_request import PullRequestPublisher
     from merge_bot.remote_clone import RemoteClone
     from merge_bot.workflow_commands import NeutralStream
@@ -42,7 +45,7 @@ _LETTER = 4000
 @click.command("action", hidden=True)
 def command() -> int:
     """Merge as a step of a GitHub workflow: inputs and places come from the runner's environment."""
-    from merge_bot.actions import ActionEnvironment, hand_back
+    from merge_bot.actions import ActionEnvironment
 
     with _guarded() as out:
         environment = None
@@ -53,7 +56,18 @@ def command() -> int:
             return _tell(error, environment, out)
         finally:
             if environment is not None:
-                hand_back(environment.workspace)
+                _hand_back(environment, out)
+
+
+def _hand_back(environment: ActionEnvironment, out: NeutralStream) -> None:
+    """What became of the frame is settled, so a workspace that cannot be handed back is worth a warning."""
+    from merge_bot.workflow_commands import annotation
+    from merge_bot.workspace import hand_back
+
+    try:
+        hand_back(environment.workspace)
+    except OSError as error:
+        out.command(annotation("warning", letters.not_handed_back(error), title="Dream Catcher"))
 
 
 @contextmanager
@@ -122,31 +136,55 @@ def _on_the_remote(environment: ActionEnvironment) -> _Ran:
     # Not the workspace: a checkout's settings may hold another token for the same remote.
     with tempfile.TemporaryDirectory(prefix="dreamcatcher-") as nowhere:
         credentials = Credentials(inputs.github_token)
-        target = Target(environment.web_url, base=environment.branch, root=nowhere, credentials=credentials)
+        target = Target(
+            environment.web_url,
+            base=environment.branch,
+            root=nowhere,
+            credentials=credentials,
+            option=letters.BASE_INPUT,
+        )
         with RemoteClone.open(target, inputs.settings) as clone:
             collected, found = wait_for_workers(clone.collected, 0 if inputs.dry_run else inputs.grace_seconds)
             oldest = found.oldest_seconds(time.time())
-            proposing = inputs.mode == "pull-request" and not inputs.dry_run
-            publisher = _proposer(environment, clone) if proposing else None
+            proposer = _proposer(environment, clone) if inputs.mode == "pull-request" and not inputs.dry_run else None
+            publisher = proposer or (None if inputs.dry_run else _verified_publisher(environment, clone))
             result = clone.merge(datetime.now(UTC), dry_run=inputs.dry_run, publisher=publisher)
-            if publisher and result.frame is None:
-                result.published = publisher.withdraw()
+            if proposer and result.frame is None:
+                result.published = proposer.withdraw()
             return _Ran(result, collected, oldest, [*clone.remarks, *result.published.remarks])
 
 
 def _proposer(environment: ActionEnvironment, clone: RemoteClone) -> PullRequestPublisher:
-    from merge_bot.github_api import GitHub
     from merge_bot.publish.auto_merge import AutoMerge
     from merge_bot.publish.pull_request import PullRequestPublisher
+    from merge_bot.publish.verified import VerifiedCommits
     from merge_bot.pull_request_body import describe
 
-    inputs = environment.inputs
-    github = GitHub(environment.repository, inputs.github_token, environment.api_url, environment.graphql_url)
+    inputs, github = environment.inputs, _github(environment)
+    by_api = inputs.commit_mode == "api"
     return PullRequestPublisher(
-        clone.repository, clone.remote, github, clone.branch, clone.author(), describe,
+        clone.repository, clone.remote, github, clone.branch, clone.author(), partial(describe, labels=inputs.labels),
         auto_merge=None if inputs.auto_merge == "false" else AutoMerge(github, inputs.auto_merge),
+        verified=VerifiedCommits(clone.repository, clone.remote, github) if by_api else None,
         web_url=environment.web_url,
     )  # fmt: skip
+
+
+def _verified_publisher(environment: ActionEnvironment, clone: RemoteClone) -> Publisher | None:
+    """Pushes commits that GitHub makes; None where git makes them."""
+    if environment.inputs.commit_mode == "git":
+        return None
+    from merge_bot.publish.verified import VerifiedCommits, VerifiedPublisher
+
+    commits = VerifiedCommits(clone.repository, clone.remote, _github(environment))
+    return VerifiedPublisher(commits, clone.repository, clone.ref, clone.author(), clone.pusher())
+
+
+def _github(environment: ActionEnvironment) -> GitHub:
+    from merge_bot.github_api import GitHub
+
+    token = environment.inputs.github_token
+    return GitHub(environment.repository, token, environment.api_url, environment.graphql_url)
 
 
 def _in_the_workspace(environment: ActionEnvironment) -> _Ran:

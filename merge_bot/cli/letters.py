@@ -89,6 +89,16 @@ def uncommitted_state(paths: Sequence[str]) -> str:
 CANCELLED = "The step was cancelled. The branch is where it was, or at the merge commit, whole; nothing is lost."
 
 
+BASE_INPUT = "the action's input `base`"
+
+
+def not_handed_back(error: OSError) -> str:
+    return (
+        f"Some files of the workspace still belong to this step's user: {printable(str(error))}. A later step may not "
+        "be able to change them. The merge itself is not concerned."
+    )
+
+
 def no_such_branch(branch: str) -> str:
     return (
         f"There is no branch {printable(branch)} in this checkout, so there is nothing to merge into. Check it out "

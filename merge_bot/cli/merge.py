@@ -79,7 +79,7 @@ def _merge_there(
     from merge_bot.remote_clone import RemoteClone
     from merge_bot.target import Target, credentials_from
 
-    target = Target(remote, base=branch, root=repo, credentials=credentials_from(os.environ))
+    target = Target(remote, base=branch, root=repo, credentials=credentials_from(os.environ), option="--branch")
     with RemoteClone.open(target) as clone:
         if grace and not dry_run:
             wait_for_workers(clone.collected, grace)

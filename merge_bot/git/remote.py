@@ -84,6 +84,7 @@ class Remote:
         self, repository: Repository, url_or_name: str = "origin", credentials: Credentials | None = None
     ) -> None:
         self.repository = repository
+        self.option = "--base"  # how people name the branch that `branch` is asked for
         self._git = repository.git
         self.name, urls = self._resolve(url_or_name)
         self.url, found = without_password(urls[0])
@@ -146,7 +147,7 @@ class Remote:
         if not found.refs:
             return RepositoryError(letters.empty(self.url))
         default = found.default if found.default != ref else None
-        return NoSuchBranch(letters.no_such_branch(self.url, ref, default, sorted(found.refs)))
+        return NoSuchBranch(letters.no_such_branch(self.url, ref, default, sorted(found.refs), self.option))
 
     # --- fetching
 

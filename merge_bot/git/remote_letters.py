@@ -83,11 +83,12 @@ def not_pushed(url: str, ref: str, stderr: bytes) -> str:
     )
 
 
-def no_such_branch(url: str, ref: str, default: str | None, others: Sequence[str]) -> str:
+def no_such_branch(url: str, ref: str, default: str | None, others: Sequence[str], option: str) -> str:
+    """`option` is how people name the branch where they asked for it."""
     if default is not None:
-        hint = f"Its default branch is {branch(default)}: was it renamed? Name the branch (--base {branch(default)})."
+        hint = f"Its default branch is {branch(default)}: was it renamed? Name the right one with {option}."
     elif others:
-        hint = f"It has {', '.join(branch(one) for one in others[:5])}. Name the branch with --base."
+        hint = f"It has {', '.join(branch(one) for one in others[:5])}. Name the right one with {option}."
     else:
         hint = "It has no branches that we see."
     return f"The remote {_remote(url)} has no branch {branch(ref)}. {hint}"

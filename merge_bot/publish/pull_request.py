@@ -187,8 +187,8 @@ class PullRequestPublisher:
             mine = self._github.update_pull_request(mine.number, title=words.title, body=words.body)
             if not mine.is_open:  # merged or closed just now, so the frame was made from what is past
                 return Published("contended")
-        if mine.labels != frozenset(words.labels):
-            self._github.set_labels(mine.number, sorted(words.labels))
+        if labels := words.labels_beside(mine.labels):
+            self._github.set_labels(mine.number, labels)
         return Published(operation, commit, mine.number, mine.url)
 
     def _merged(self, shown: Published, message: str) -> Published:

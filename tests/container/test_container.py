@@ -264,6 +264,21 @@ def test_pull_request_mode_without_a_checkout(empty: Runner, github: Hub) -> Non
     assert (empty.outputs["operation"], empty.outputs["frame"]) == ("none", "")
 
 
+@pytest.mark.parametrize("mode", ["commit", "pull-request"])
+def test_github_makes_the_commit_where_that_is_wanted(empty: Runner, github: Hub, mode: str) -> None:
+    github.deliver(w1=delta_of("w1", **KAI))
+    told = {"INPUT_COMMIT-MODE": "api", "INPUT_MODE": mode}
+    told |= {"INPUT_LABELS": "state, review"} if mode == "pull-request" else {}
+    done = empty.step({**github.environ, **told}, network="host")
+    assert done.returncode == 0, done.stdout + done.stderr
+    commit = empty.outputs["commit-sha"]
+    assert commit == github.server.tip("refs/heads/" + ("main" if mode == "commit" else "dreamcatcher/main"))
+    assert github.server.repo.git("log", "-1", "--format=%ce", commit) == "noreply@github.com"
+    assert github.server.pushes == []
+    if mode == "pull-request":
+        assert github.github.pulls[1].labels == ["dreamcatcher", "review", "state"]
+
+
 def test_hostile_texts_leave_the_container_by_no_exit(empty: Runner, github: Hub) -> None:
     github.deliver(
         **{f"w{at}": delta_of(f"w{at}", **{text: [text]}) for at, text in enumerate(HOSTILE)},
