@@ -4,7 +4,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
 
     errors  findings  canonical  delta  collection  tree  paths  safe_path  guess  progress
     json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters  history_letters
-    submit_letters  github_letters  github_answers
+    submit_letters  github_letters  github_answers  json_style
     settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
     layouts  strategies  rollback_letters  verify_letters  export_letters  retention  records  diff
     doctor_letters  path_filter  doctor  doctor_workflows

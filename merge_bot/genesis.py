@@ -12,7 +12,7 @@ from merge_bot.collect import read_settings
 from merge_bot.collection import OBSERVE, UNION, Collection, Collections
 from merge_bot.delta import format_utc
 from merge_bot.errors import RepositoryError, SchemaError
-from merge_bot.layouts.base import WHOLE, Opening
+from merge_bot.layouts.base import Opening
 from merge_bot.layouts.file import FileStore
 from merge_bot.manifest import GENESIS, Manifest
 from merge_bot.paths import GENERATED_MARKS, INBOX_IGNORE, Paths
@@ -86,7 +86,7 @@ def count_records(rules: Collection, files: Files) -> int:
     """How many records a collection has, by reading all of it."""
     if rules.layout == "file":
         store = FileStore(Opening(rules, files, Paths(), 0))
-        return len(store.records({WHOLE}).get(WHOLE, ()))
+        return store.size()
     total = 0
     for path in _walk(files, rules.path):
         data = files.read(path) or b""

@@ -110,7 +110,7 @@ def test_records_without_their_key_and_things_that_are_no_records_are_left_alone
     assert change == Change("state/things.json", document([*before, {"id": "aria"}]), 6, 7)
 
 
-def test_an_object_repeats_its_keys_only_where_it_did() -> None:
+def test_an_object_repeats_its_keys_where_it_did_and_a_new_record_does_as_the_first() -> None:
     before = {"aria": {"id": "aria", "n": 1}, "kai": {"n": 1}, "odd": 7}
     bench = Bench(rules_of(OBJECTS), MemoryFiles({"state/things.json": document(before)}))
     store = bench.open()
@@ -118,8 +118,41 @@ def test_an_object_repeats_its_keys_only_where_it_did() -> None:
     for name in ("aria", "kai", "zoe"):
         store.put(name, {"id": name, "n": 2})
     (change,) = store.flush()
-    after = {"aria": {"id": "aria", "n": 2}, "kai": {"n": 2}, "odd": 7, "zoe": {"n": 2}}
+    after = {"aria": {"id": "aria", "n": 2}, "kai": {"n": 2}, "odd": 7, "zoe": {"id": "zoe", "n": 2}}
     assert change.data == document(after)
+
+
+@pytest.mark.parametrize("first", [7, {"n": 1}])
+def test_a_new_record_of_an_object_that_repeats_no_keys_does_not_either(first: Any) -> None:
+    bench = Bench(rules_of(OBJECTS), MemoryFiles({"state/things.json": document({"aria": first})}))
+    store = bench.open()
+    store.put("zoe", {"id": "zoe", "n": 2})
+    (change,) = store.flush()
+    assert change.data == document({"aria": first, "zoe": {"n": 2}})
+
+
+def test_a_file_of_another_style_keeps_it() -> None:
+    before = b'{\n    "z": {\n        "n": 1,\n        "a": "\\u00e9"\n    },\n    "kai": {}\n}'
+    bench = Bench(rules_of(OBJECTS), MemoryFiles({"state/things.json": before}))
+    store = bench.open()
+    store.put("z", {"id": "z", "n": 2, "a": "\u00e9"})
+    store.put("aria", {"id": "aria", "n": 1})
+    (change,) = store.flush()
+    assert change.data == (
+        b'{\n    "z": {\n        "n": 2,\n        "a": "\\u00e9"\n    },\n    "kai": {},\n'
+        b'    "aria": {\n        "n": 1\n    }\n}'
+    )
+
+
+def test_a_file_in_a_style_that_cannot_be_written_again_stays_until_it_says_something_else() -> None:
+    before = b'{"kai": {"n": [1,  2]},\n "zoe": {"n": 1e0}}\n'
+    bench = Bench(rules_of(OBJECTS), MemoryFiles({"state/things.json": before}))
+    store = bench.open()
+    store.put("kai", {"id": "kai", "n": [1, 2]})
+    assert list(store.flush()) == []
+    store.put("zoe", {"id": "zoe", "n": 2})
+    (change,) = store.flush()
+    assert change.data == b'{"kai": {"n": [1, 2]}, "zoe": {"n": 2}}\n'
 
 
 def test_an_object_by_an_integer_key_gives_integers_back() -> None:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from merge_bot import letters, strict_json
-from merge_bot.canonical import document
+from merge_bot.canonical import compact
 from merge_bot.collection import LAST_WRITER_WINS, SUM, UNION
 from merge_bot.errors import UnreadableState
+from merge_bot.json_style import CANONICAL, Style, style_of
 from merge_bot.layouts.base import WHOLE, Change, Opening
 from merge_bot.state import Files, parse_json
 
@@ -41,6 +42,7 @@ class SharedFile:
         self.value = _MISSING if self.data is None else parse_json(self.data, path)
         self.parts: dict[str, Part] = {}
         self.touched = False
+        self.style: Style | None = None
 
     def part(self, pointer: str, kind: type[dict[str, Any]] | type[list[Any]]) -> Part:
         """The container at `pointer`; where there is none, an empty one that `touch` puts in place."""
@@ -54,6 +56,8 @@ class SharedFile:
 
     def touch(self, pointer: str) -> None:
         """The container at `pointer` is about to change."""
+        if self.style is None:
+            self.style = CANONICAL if self.data is None else style_of(self.data, self.value)
         self.touched = True
         part = self.parts[pointer]
         if part.in_place:
@@ -70,9 +74,15 @@ class SharedFile:
     def flush(self) -> Iterable[Change]:
         """The whole file, if it changed since it was last asked for."""
         touched, self.touched = self.touched, False
-        if touched and (data := document(self.value)) != self.data:
+        if touched and self.style and (data := self.style.written(self.value)) != self.data and not self._says(data):
             before = sum(part.before for part in self.parts.values())
             yield Change(self.path, data, before, sum(len(part.value) for part in self.parts.values()))
+
+    def _says(self, data: bytes) -> bool:
+        """Whether the file says the same already, in a style that cannot be written again."""
+        if self.data is None or self.style == CANONICAL:
+            return False
+        return compact(parse_json(self.data, self.path)) == compact(parse_json(data, self.path))
 
     def _find(self, names: Sequence[str]) -> Any:
         at = self.value
@@ -152,8 +162,11 @@ class FileStore:
         return self._file().flush()
 
     def growth(self) -> int:
-        part = self._part()
-        return len(part.value) - part.before
+        return self.size() - self._part().before
+
+    def size(self) -> int:
+        """How many records there are, read at this cost: the whole file."""
+        return len(self._part().value)
 
     @property
     def _is_one_value(self) -> bool:
@@ -196,8 +209,10 @@ class FileStore:
         return value
 
     def _without_key(self, value: Any, old: Any) -> Any:
-        """The record as the object keeps it: the key field stays only where it was repeated before."""
-        repeated = old if isinstance(old, dict) else {}
+        """The record as the object keeps it: the key field stays where it was repeated before, a new one's if the
+        first record's does."""
+        pattern = next(iter(self._part().value.values()), None) if old is None else old
+        repeated = pattern if isinstance(pattern, dict) else {}
         left_out = [name for name in self._names_of_key if name not in repeated]
         return {name: one for name, one in value.items() if name not in left_out}
 
