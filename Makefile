@@ -11,7 +11,7 @@ PROJECT := .venv/.project
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage lint format image container-test bench bench-short lock clean
+.PHONY: help setup demo test test-slow coverage lint format image container-test emulator-test bench bench-short lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ image: ## build the container image of the action (docker)
 container-test: $(TOOLS) ## start the image as the runner does (DREAMCATCHER_TEST_ENGINE, DREAMCATCHER_TEST_IMAGE)
 	$(BIN)/python -m pytest -m container -rP tests/container $(ARGS)
 
+emulator-test: $(TOOLS) ## hold the pull requests against an emulator of GitHub that others wrote (npm)
+	$(BIN)/python -m pytest -m emulator -rs tests/emulator $(ARGS)
+
 bench: $(TOOLS) ## measure frames of all sizes beside a plain implementation
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
@@ -61,6 +64,7 @@ lock: $(UV) ## write the lock files from pyproject.toml; UPGRADE=--upgrade moves
 	$(COMPILE) --extra dev pyproject.toml --output-file requirements-dev.lock
 	$(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 	$(COMPILE) --constraint requirements-dev.lock --group build --output-file requirements-build.lock
+	$(COMPILE) --group emulator --output-file tests/emulator/requirements.lock
 COMPILE = $(UV) pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock"
 

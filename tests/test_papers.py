@@ -93,7 +93,9 @@ def test_a_release_finds_the_line_of_action_yml_that_it_changes() -> None:
 
 
 def test_no_lock_names_a_host() -> None:
-    for lock in ROOT.glob("requirements*.lock"):
+    emulator = ROOT / "tests" / "emulator"
+    assert '"resolved"' not in (emulator / "package-lock.json").read_text(encoding="utf-8")
+    for lock in (*ROOT.glob("requirements*.lock"), emulator / "requirements.lock"):
         assert not re.search(r"://|index-url|find-links|@ ", lock.read_text(encoding="utf-8")), lock.name
 
 
