@@ -6,6 +6,7 @@ The field `*` is the whole record.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +78,13 @@ class Conflicts:
             del self.entries[collection][key]
         if not self.entries[collection]:
             del self.entries[collection]
+
+    def all(self) -> Iterator[Conflict]:
+        """Every open conflict."""
+        for collection, keys in self.entries.items():
+            for key, fields in keys.items():
+                for name, entry in fields.items():
+                    yield Conflict(collection, key, name, entry)
 
     def count(self) -> int:
         """How many conflicts are open."""

@@ -55,6 +55,10 @@ class Ledger:
         """What became of the delta with this digest, filed under this frame; None if it is new."""
         return self._frame(frame).get(digest)
 
+    def lines(self, frame: int) -> list[Line]:
+        """What became of every delta that is filed under this frame."""
+        return list(self._frame(frame).values())
+
     def slot_filled(self, frame: int, stream_id: str, run: str | None) -> bool:
         """Whether a delta with content was already merged for this run of this worker in this frame."""
         if frame not in self._full:

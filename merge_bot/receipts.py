@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 from merge_bot import letters
 from merge_bot.canonical import fields_of, line, spelled
 from merge_bot.collection import APPEND, SUM, Collections
 from merge_bot.delta import Delta, Operation, Origin
-from merge_bot.findings import OperationReceipt, Outcome, Reason, Receipt, Recover
+from merge_bot.findings import OperationReceipt, Outcome, Problem, Reason, Receipt, Recover
 from merge_bot.merge import Merged
+
+Constant = TypeVar("Constant", Outcome, Reason, Recover)
 
 
 def receipts_of(
@@ -103,3 +105,45 @@ def _filled(value: dict[str, Any]) -> dict[str, Any]:
 
 def receipts_bytes(receipts: Iterable[Receipt]) -> bytes:
     return b"".join(line(receipt_json(one)) for one in receipts)
+
+
+def receipt_from(value: Mapping[str, Any]) -> Receipt:
+    """A receipt from its line in `receipts.jsonl`: the inverse of `receipt_json`. Raises KeyError, TypeError."""
+    operations = [
+        OperationReceipt(
+            one["collection"],
+            one.get("pointer", ""),
+            _constant(Outcome, one["outcome"]),
+            _constant(Reason, one["reason"]),
+            _constant(Recover, one["recover"]),
+            one.get("detail", {}),
+        )
+        for one in value.get("operations", ())
+    ]
+    problems = tuple(
+        Problem(**{"line": 0, "pointer": "", "remedy": "", **one, "reason": _constant(Reason, one["reason"])})
+        for one in value.get("problems", ())
+    )
+    reason = value.get("reason")
+    return Receipt(
+        digest=value["digest"],
+        source=value["source"],
+        outcome=_constant(Outcome, value["outcome"]),
+        frame=value.get("frame"),
+        stream_id=value.get("stream_id"),
+        utc=value.get("utc"),
+        reason=None if reason is None else _constant(Reason, reason),
+        recover=_constant(Recover, value["recover"]),
+        counts=dict(value.get("counts", {})),
+        operations=operations,
+        problems=problems,
+        notes=list(value.get("notes", ())),
+    )
+
+
+def _constant(kind: type[Constant], word: Any) -> Constant:
+    """A constant; a word that a newer version wrote, as it is: it compares like one."""
+    try:
+        return kind(word)
+    except ValueError:
+        return word  # type: ignore[no-any-return]

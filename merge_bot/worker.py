@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +34,9 @@ from merge_bot.wording import place
 from merge_bot.writer import Desk, delta_name, unknown_of
 
 if TYPE_CHECKING:
+    from merge_bot.reader import Newest
     from merge_bot.submit import Submitted
+    from merge_bot.worker_receipts import Settled
 
 RUN_VARIABLE = "DREAMCATCHER_RUN"
 _SOME_TIME = "2026-03-25T03:14:22.000001Z"  # stands in while single operations are checked
@@ -166,6 +169,27 @@ class Worker:
                     raise _refused(call, Reason.SUM_OUT_OF_RANGE, letter, pointer(counter))
                 totals[counter] = result
             turn.operations[key] = totals
+
+    def receipts(self, frame: int | None = None) -> list[Settled]:
+        """What became of this worker's deltas, the newest first; needs no `with` block.
+
+        With `frame`, of that frame: what it settled, and its deltas whenever they were merged (`merged_in`); without,
+        what the newest 20 frames settled. Read from the branch that is checked out under `root`; with `push=True` from
+        the remote, as it is now. Raises RepositoryError where there is no frame, UnreadableState, RemoteUnreachable.
+        """
+        from merge_bot.worker_receipts import told
+
+        with self._newest() as newest:
+            return told(newest.files, newest.paths, newest.meta, self.stream_id, frame).receipts
+
+    def _newest(self) -> AbstractContextManager[Newest]:
+        """The newest frame. What reading needs, git above all, is loaded only here."""
+        from merge_bot.reader import newest_here, newest_there
+        from merge_bot.target import Target, credentials_from
+
+        if not self._push:
+            return newest_here(self._root)
+        return newest_there(Target(self._remote, root=self._root, credentials=credentials_from(os.environ)))
 
     def _take(self, verb: str, strategy: str, collection: str, given_: Any, fields: dict[str, Any]) -> None:
         call = worker_letters.call(verb, collection)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 INTERRUPTED = "Interrupted. The repository holds the old frame or the new one, whole; running again is safe.\n"
 KAI = {"profile_updates": [{"agent_id": "agent-kai", "name": "Käi…"}]}
 SHOWN = sorted(set(COMMANDS) - HIDDEN)
-REPORTING = ("check", "doctor", "init", "merge", "schema", "status", "write")
+REPORTING = ("check", "doctor", "init", "merge", "receipts", "schema", "status", "write")
 
 
 def program(

@@ -70,6 +70,8 @@ def test_everything_else_in_order(world: Path) -> None:
     ]
     (alice,) = [one for one in receipts if one["stream_id"] == "alice"]
     assert [one["recover"] for one in alice["operations"]] == ["refetch_and_recompute"]
+    told = run(["dreamcatcher", "receipts", "--worker", "alice", "--frame", "2"], world)
+    assert re.sub(r"As of [^:]*:[^:]*:[^:]*:", "As of …:", told) == block("receipts")
 
     run([sys.executable, "-c", block("worker")], world)
     run([sys.executable, "-c", block("write_delta")], world)

@@ -76,19 +76,13 @@ def look(clone: Clone) -> Status | None:
     except DreamcatcherError as error:
         stops = str(error)
     local = clone.waiting()
-    entries = Conflicts.read(files, paths).entries
     return Status(
         meta,
         manifest,
         clone.repository.last_change(tip, paths.meta),
         _waiting(clone, tip, meta, manifest, paths, local),
         local.odd,
-        [
-            Conflict(collection, key, name, entry)
-            for collection, keys in entries.items()
-            for key, fields in keys.items()
-            for name, entry in fields.items()
-        ],
+        list(Conflicts.read(files, paths).all()),
         read_parked(files, paths),
         Workers.read(files, paths),
         stops,

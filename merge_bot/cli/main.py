@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "Find everything wrong with deltas, schemas, settings and state; change nothing.",
     "submit": "Send a delta to a remote: to its worker's own branch, or to the inbox.",
     "merge": "Merge every pending delta into one commit.",
+    "receipts": "Show what became of a worker's deltas, and what to do.",
     "status": "Show the open frame, what waits for it, and how old it is.",
     "doctor": "Find what around the merge is set up wrongly, and who writes which path.",
     "preview": "Say what the next merge would do, with more deltas or with fewer.",

@@ -180,7 +180,7 @@ def fold_entity(
                 folded.entity.setdefault(name, value)
             else:
                 writes.setdefault(name, []).append(Write(operation.origin, operation.index, value))
-    lost: dict[tuple[str, int], dict[str, tuple[Outcome, Reason, Any]]] = {}
+    lost: dict[tuple[str, int], dict[str, tuple[Outcome, Reason, dict[str, Any]]]] = {}
     for name, ones in writes.items():
         rule = rules.rule(name)
         if rule.strategy in (SUM, UNION):
@@ -198,8 +198,11 @@ def fold_entity(
                 folded.entity.pop(name, None)
             folded.clock[name] = settled.clock
             folded.settled[name] = settled
+            stands: dict[str, Any] = {"stands": None if settled.value is _ABSENT else settled.value}
+            # A conflict names all its writers itself.
+            by = {"by": settled.clock["by"]} if "by" in settled.clock else {}
             for write, outcome, reason in settled.lost:
-                won = None if settled.value is _ABSENT else settled.value
+                won = stands | by if outcome == Outcome.SUPERSEDED else stands
                 lost.setdefault((write.origin.digest, write.index), {})[name] = (outcome, reason, won)
     folded.losses = [_loss(by_rank[rank], fields) for rank, fields in lost.items()]
     return folded
@@ -213,7 +216,7 @@ def _added(rules: Collection, entity: dict[str, Any], name: str, values: Sequenc
     return united(members(entity.get(name), rules.path, place), chain.from_iterable(values))
 
 
-def _loss(operation: Operation, fields: dict[str, tuple[Outcome, Reason, Any]]) -> Loss:
+def _loss(operation: Operation, fields: dict[str, tuple[Outcome, Reason, dict[str, Any]]]) -> Loss:
     """The worst outcome of an operation's fields speaks for it; the detail names each field that was not applied."""
     outcome, reason = min(
         ((outcome, reason) for outcome, reason, _ in fields.values()), key=lambda one: _RANKED_OUTCOMES.index(one[0])
@@ -222,10 +225,7 @@ def _loss(operation: Operation, fields: dict[str, tuple[Outcome, Reason, Any]]) 
         Outcome.HELD: Recover.ASK_OPERATOR,
         Outcome.CONFLICT: Recover.REFETCH_AND_RECOMPUTE,
     }.get(outcome, Recover.NONE)
-    detail = {
-        name: {"wrote": operation.record[name], "stands": stands, "reason": why}
-        for name, (_, why, stands) in fields.items()
-    }
+    detail = {name: {"wrote": operation.record[name], **won, "reason": why} for name, (_, why, won) in fields.items()}
     return Loss(operation, outcome, reason, recover, {"fields": detail})
 
 
