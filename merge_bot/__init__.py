@@ -10,12 +10,12 @@ The map, bottom first. A module imports only from its own line or the lines abov
     doctor_letters  path_filter  doctor  doctor_workflows
     x_merge  schemas  delta_schema  validate  explain
     admit  check  merge  receipts  worker_receipts  closing  workflow_commands
-    git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience
+    git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience  processes
     transports  collect  genesis  snapshot
     publish
     frame  clone  writer  worker  parcel  target  submit  reader  remote_clone
     report  receipts_report  action_outputs  landings  past_state  pull_request_body  audit_letters  audit_files
-    audit_books  audit  verify_books  verify_frame  export_sqlite
+    audit_books  audit_places  audit  verify_books  verify_frame  verify_work  export_sqlite
     history  replay  contributions  blame  preview  rollback  verify  export  frame_log  past_report
     cli  __main__
 

@@ -191,11 +191,14 @@ class History:
 
         return replay(self, frame)
 
-    def verify(self, since: int | None = None) -> Verified:
-        """Prove every frame from `since` (None: the first) on, and the live state; what is wrong is named."""
+    def verify(self, since: int | None = None, *, jobs: int = 1) -> Verified:
+        """Prove every frame from `since` (None: the first) on, and the live state; what is wrong is named.
+
+        More than one of `jobs` are forked processes, for programs that have no threads.
+        """
         from merge_bot.verify import verify
 
-        return verify(self, since)
+        return verify(self, since, jobs=jobs)
 
     def export(self, frame: int, to: str | os.PathLike[str], *, force: bool = False) -> Exported:
         """Write the state as of a frame to a folder, a .tar or an SQLite database. Raises ExportFailed."""

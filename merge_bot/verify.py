@@ -7,29 +7,32 @@ each manifest names the one before. What is wrong goes by frame, file and the co
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from merge_bot import history_letters, schemas
 from merge_bot import verify_letters as letters
-from merge_bot.audit import audit
 from merge_bot.audit_books import audit_books
+from merge_bot.audit_places import Audit
 from merge_bot.canonical import digest, document
 from merge_bot.collect import live_state_tree
+from merge_bot.collection import Collections
 from merge_bot.commit_files import CommitFiles
 from merge_bot.errors import RepositoryError, UnreadableState
 from merge_bot.findings import Reason
 from merge_bot.history import History
 from merge_bot.manifest import GENESIS, Manifest, parse_manifest, read_manifest
 from merge_bot.messages import Letter
+from merge_bot.processes import spread
 from merge_bot.progress import Progress, silent
-from merge_bot.settings import Settings
 from merge_bot.state import Meta, parse_json, read_meta
 from merge_bot.tree import FILE, Entry
-from merge_bot.validate import Rules
 from merge_bot.verify_books import Books
-from merge_bot.verify_frame import Examiner, Finding, finding
+from merge_bot.verify_frame import Finding, finding
+from merge_bot.verify_work import Link, Work
 
 _BATCH = 256
 _NOTHING = Entry(FILE, "")
@@ -56,21 +59,15 @@ class Verified:
         return not self.findings
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One frame of the chain: its manifest, and the commit in which it landed, None if it has none of its own."""
+def verify(history: History, since: int | None = None, progress: Progress = silent, jobs: int = 1) -> Verified:
+    """Walk from frame `since` (None: the genesis) to the newest, in `jobs` processes.
 
-    manifest: Manifest
-    landing: str | None
-
-
-def verify(history: History, since: int | None = None, progress: Progress = silent) -> Verified:
-    """Walk from frame `since` (None: the genesis) to the newest.
+    What is found, and its order, does not depend on `jobs`.
 
     Raises RepositoryError where there are no frames, for an unknown one, and where a shallow clone cannot be deepened.
     """
     work = _Verifier(history, since, progress)
-    work.run()
+    work.run(jobs)
     found = work.found
     found.findings = list(_each_once(sorted(found.findings, key=work.order)))
     found.findings[:_NAMED] = [work.named(one) for one in found.findings[:_NAMED]]
@@ -85,7 +82,7 @@ class _Verifier:
         self._numbers = self._folders()
         self._landings: dict[int, dict[str, str]] = {}  # frame → the manifest's digest → the commit
 
-    def run(self) -> None:
+    def run(self, jobs: int) -> None:
         self._repository.deepen_until(self._reach(), tip=self._tip.commit)
         self._find_landings()
         newest, expected = self._clock()
@@ -94,14 +91,14 @@ class _Verifier:
             raise RepositoryError(history_letters.unknown_frame(self._since, oldest, newest))
         chain = self._chain(newest, expected)
         self.found.first, self.found.newest, self.found.frames = min(chain, default=newest), newest, len(chain)
-        self._frames(chain)
+        self._walk(chain, newest, jobs)
         books = Books(self._paths, self.found.first)
         for number in sorted(chain):
             books.tell(chain[number].manifest)
             self.found.deltas += len(chain[number].manifest.deltas)
         self.found.findings += [finding(*one) for one in books.wrong(self._tip)]
         if newest in chain:
-            self._live(chain[newest])
+            self._held_against(chain[newest].manifest, chain[newest].landing)
 
     # --- what there is
 
@@ -220,31 +217,40 @@ class _Verifier:
 
     # --- the frames, and the live state
 
-    def _frames(self, chain: dict[int, Link]) -> None:
-        kept_from = max((link.manifest.kept_from or 0 for link in chain.values()), default=0)
-        examiner = Examiner(self._repository, self._tip, self._paths, kept_from)
-        for number in self._progress(sorted(chain), "verify"):
-            link, before = chain[number], chain.get(number - 1)
-            self.found.findings += examiner.examine(link.manifest, link.landing, before.manifest if before else None)
+    def _walk(self, chain: dict[int, Link], newest: int, jobs: int) -> None:
+        """Every frame, and every file of the live state: its key files are complete and its counts true."""
+        rules = self._collections(chain[newest].manifest) if newest in chain else Collections({})
+        work = Work(self._repository, self._tip, self._paths, chain, rules)
+        state = Audit(records=Counter(dict.fromkeys(rules, 0)))
+        state.add(work.strays)
+        try:
+            with spread(jobs, len(work), work.here(), work.there) as answers:
+                for _, done in zip(self._progress(range(len(work)), "verify"), answers, strict=True):
+                    self.found.findings += done.findings
+                    if done.state is not None:
+                        state.add(done.state)
+        except BrokenProcessPool as problem:
+            raise RepositoryError(letters.process_ended(jobs)) from problem
+        if newest in chain:
+            self._live(chain[newest].manifest, rules, state)
 
-    def _live(self, link: Link) -> None:
-        """The state at the tip is the newest manifest's; its key files are complete and its counts true."""
-        newest = link.manifest
-        self._held_against(newest, link.landing)
+    def _collections(self, newest: Manifest) -> Collections:
         contents = self._repository.read_blobs(set(newest.schemas.values()))
         rules, _ = schemas.load(
             {path: contents[blob] for path, blob in newest.schemas.items()}, state=self._paths.state
         )
-        audited = audit(self._tip, self._paths, rules, Rules(rules, Settings()), self._progress)
-        self.found.records = dict(audited.records)
-        for one in audited.problems:
+        return rules
+
+    def _live(self, newest: Manifest, rules: Collections, state: Audit) -> None:
+        self.found.records = dict(state.records)
+        for one in state.problems:
             if one.reason in _OURS or one.file.startswith(f"{self._paths.control}/"):
                 self._add(newest.frame, one.file, one.reason, (one.message, one.remedy))
         for one in audit_books(self._tip, self._paths):
             self._add(newest.frame, one.file, one.reason, (one.message, one.remedy))
         for name, count in newest.counts.items():
-            if name in rules and audited.records[name] != count:
-                letter = letters.miscounted(name, count, audited.records[name])
+            if name in rules and state.records[name] != count:
+                letter = letters.miscounted(name, count, state.records[name])
                 self._add(newest.frame, rules[name].path, Reason.COUNTS_DISAGREE, letter)
 
     def _held_against(self, newest: Manifest, landing: str | None) -> None:

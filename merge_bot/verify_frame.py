@@ -20,8 +20,6 @@ from merge_bot.manifest import Manifest
 from merge_bot.messages import Letter
 from merge_bot.paths import Paths
 
-_BATCH = 256
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
@@ -158,10 +156,6 @@ class Examiner:
         return [path for _, path in changed if not f"{path}/".startswith(outside)]
 
     def _unlike(self, blobs: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
-        """The paths whose blob has not the wanted SHA-256; a few are read at a time."""
-        paths = sorted(blobs)
-        for start in range(0, len(paths), _BATCH):
-            batch = paths[start : start + _BATCH]
-            contents = self.repository.read_blobs({blobs[path] for path in batch})
-            digests = {blob: digest(data) for blob, data in contents.items()}
-            yield from (path for path in batch if digests[blobs[path]] != wanted[path])
+        """The paths whose blob has not the wanted SHA-256. No blob is held, however large."""
+        digests = self.repository.digest_blobs(set(blobs.values()))
+        yield from (path for path in sorted(blobs) if digests[blobs[path]] != wanted[path])

@@ -132,3 +132,10 @@ def no_landing(frame: int) -> str:
 
 def first_line(text: str) -> str:
     return " ".join(text.split())[:300]
+
+
+def process_ended(jobs: int) -> str:
+    return (
+        f"One of the {jobs} processes that verify ran in was ended from outside, most likely for want of memory, so "
+        "not everything was looked at. Run again with --jobs 1."
+    )

@@ -101,12 +101,36 @@ def test_one_changed_byte_is_found_and_named(place: Path, repository: Repository
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_changed_bytes_all_over_a_file_are_found_and_named(place: Path, repository: Repository, kind: str) -> None:
+def test_every_single_changed_byte_is_found_and_named(place: Path, repository: Repository, kind: str) -> None:
+    """Each byte of the smallest file of the kind, changed to some other one, in a commit of its own."""
     path = min(chosen(place, KINDS[kind]), key=lambda path: int(Repo(place).git("cat-file", "-s", f"main:{path}")))
     data = repository.read_blob(repository.entry_at("main", path).id)  # type: ignore[union-attr]
-    for at in range(0, len(data), len(data) // 150 + 1):
-        commit = tamper(repository, {path: flipped(data, at)})
-        assert (path, commit) in [(one.path, one.commit) for one in verified(repository).findings], (path, at)
+    branches = damaged_at_each_byte(Repo(place), path, data)
+    assert len(branches) == len(data) > 0
+    overlooked = []
+    for at, branch in enumerate(branches):
+        history = History(repository, branch)
+        if (path, history.tip) not in [(one.path, one.commit) for one in verify(history).findings]:
+            overlooked.append(at)
+    assert overlooked == []
+
+
+def damaged_at_each_byte(repo: Repo, path: str, data: bytes) -> list[str]:
+    """A branch for each byte of a file, on top of main, in which that byte is another. Git makes them all at once."""
+    chance, stream = Random(path), []
+    branches = [f"byte/{at}" for at in range(len(data))]
+    for at, branch in enumerate(branches):
+        bad = data[:at] + bytes([data[at] ^ chance.randint(1, 255)]) + data[at + 1 :]
+        quoted = path.replace('"', '\\"')
+        stream.append(
+            f"commit refs/heads/{branch}\ncommitter Mallory <mallory@example.com> 1774500000 +0000\n"
+            f'data 7\nby hand\nfrom refs/heads/main^0\nM 100644 inline "{quoted}"\ndata {len(bad)}\n'.encode()
+            + bad
+            + b"\n"
+        )
+    repo.git("fast-import", "--quiet", "--force", stdin=b"".join(stream))
+    repo.git("pack-refs", "--all")
+    return branches
 
 
 @pytest.mark.parametrize("kind", KINDS)

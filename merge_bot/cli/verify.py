@@ -30,6 +30,7 @@ _EPILOG = """\b
 Examples:
   dreamcatcher verify               every frame, from the genesis to the newest
   dreamcatcher verify --from 400    only from frame 400 on
+  dreamcatcher verify --jobs 1      in this process alone, where memory is short
 
 The exit code is 1 if anything is wrong.
 """
@@ -37,10 +38,13 @@ The exit code is 1 if anything is wrong.
 
 @click.command("verify", epilog=_EPILOG)
 @click.option("--from", "since", type=click.IntRange(min=0), metavar="N", help="Begin at this frame.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="How many processes work on it (default: one a core)."
+)
 @branch_option
 @repo_option
 @json_option
-def command(since: int | None, branch: str | None, repo: str, as_json: bool) -> int:
+def command(since: int | None, jobs: int | None, branch: str | None, repo: str, as_json: bool) -> int:
     """Prove that no byte of any frame was changed, and that the state is what the frames made.
 
     Every manifest, archive and receipt is held against its digest, the ledger against the frames, and the live state
@@ -49,10 +53,11 @@ def command(since: int | None, branch: str | None, repo: str, as_json: bool) -> 
     from merge_bot.clone import Clone
     from merge_bot.errors import EXIT_DONE, EXIT_PROBLEM
     from merge_bot.history import History
+    from merge_bot.processes import cores
     from merge_bot.verify import verify
 
     with Clone.open(repo, branch) as clone:
-        found = verify(History(clone), since, progress)
+        found = verify(History(clone), since, progress, jobs or cores())
     if as_json:
         print_json(_as_data(found))
     else:

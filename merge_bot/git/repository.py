@@ -78,6 +78,11 @@ class Repository:
         Git(place).run("init", "--quiet", f"--initial-branch={branch}", "--", place, writes=True)
         return cls.open(place)
 
+    def again(self) -> Repository:
+        """The same repository with processes of its own, for another process: nobody may share a pipe to git."""
+        work_tree = None if self.work_tree is None else str(self.work_tree)
+        return Repository(self._git, str(self.git_dir), work_tree, self.object_format)
+
     def close(self) -> None:
         """End the process beside it, and let go of commits that were not put in place."""
         if self._checkout is not None:
@@ -158,7 +163,11 @@ class Repository:
 
     def digest_blob(self, blob: str) -> str:
         """SHA-256, in hex, of a blob that is too large to hold. Raises RepositoryError as `read_blob`."""
-        return self._objects.digest(blob)
+        return self._objects.digests([blob])[blob]
+
+    def digest_blobs(self, blobs: Iterable[str]) -> dict[str, str]:
+        """SHA-256, in hex, of each blob, all in one round; none is held. Raises RepositoryError as `read_blob`."""
+        return self._objects.digests(blobs)
 
     def read_tree(self, tree: str) -> dict[str, Entry]:
         """Name → entry. Do not change the answer: it may be given again. Raises RepositoryError as `read_blob`."""
