@@ -7,6 +7,7 @@ data (frame, utc) is not unique, so nothing relies on it.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -50,6 +51,20 @@ class Operation(NamedTuple):
         return (self.origin, self.index)
 
 
+class Request(NamedTuple):
+    """A `_control` operation: what somebody asks the merge to decide. `content` is the whole object, `op` included."""
+
+    origin: Origin
+    index: int  # type: ignore[assignment]  # in the place of tuple.index, which nobody needs
+    pointer: str
+    content: Mapping[str, Any]
+
+    @property
+    def op(self) -> str:
+        """The operation's name."""
+        return str(self.content["op"])
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """Bytes that arrived, and from where; nothing parsed yet.
@@ -77,7 +92,8 @@ class Candidate:
 
 @dataclass(slots=True)
 class Delta:
-    """A delta that passed validation. `operations` holds each collection's operations in document order."""
+    """A delta that passed validation. `operations` holds each collection's operations in document order, `control`
+    what it asks the merge to decide."""
 
     candidate: Candidate
     frame: int
@@ -88,6 +104,7 @@ class Delta:
     status: str = "ok"
     run: str | None = None
     epoch: int | None = None
+    control: list[Request] = field(default_factory=list)
 
     @property
     def digest(self) -> str:
@@ -104,7 +121,7 @@ class Delta:
 
     @property
     def is_empty(self) -> bool:
-        return not any(self.operations.values())
+        return not any(self.operations.values()) and not self.control
 
     @property
     def is_fallback(self) -> bool:

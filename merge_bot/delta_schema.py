@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from merge_bot.collection import LAST_WRITER_WINS, SUM, UNION, Collection, Collections
+from merge_bot.control_schema import control_schema
 from merge_bot.delta import MAX_FRAME
 from merge_bot.json_schema import DIALECT
 from merge_bot.x_merge import properties_of
 
+CONTROL = "_control"
 FALLBACK = "fallback"
 STATUSES = ("ok", FALLBACK)
 _TWO = "[0-9]{2}"  # not \d, which is more than ASCII's digits to some engines
@@ -76,7 +78,7 @@ def compose(collections: Collections) -> dict[str, Any]:
         "title": "Delta",
         "description": "What one run of one worker changed in one frame. Write only what is new or different.",
         "type": "object",
-        "properties": {**ENVELOPE, **{key: _operations(one) for key, one in keys.items()}},
+        "properties": {**ENVELOPE, CONTROL: control_schema(), **{key: _operations(one) for key, one in keys.items()}},
         "required": list(REQUIRED),
         "additionalProperties": False,
         "$defs": {name: {"$id": f"urn:dreamcatcher:{name}", **operand(one)} for name, one in collections.items()},

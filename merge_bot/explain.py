@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from merge_bot import messages
 from merge_bot.collection import SUM, Collection
+from merge_bot.control_schema import FIELDS, MAX_REQUESTS, compiled, fractions
 from merge_bot.delta import MAX_FRAME, STREAM_ID, Candidate, parse_utc
-from merge_bot.delta_schema import ENVELOPE, FALLBACK, REQUIRED, example
+from merge_bot.delta_schema import CONTROL, ENVELOPE, FALLBACK, REQUIRED, example
 from merge_bot.findings import Problem, Reason
 from merge_bot.guess import nearest
 from merge_bot.json_schema import Finding, Schema
@@ -87,6 +88,8 @@ def _wrongs(reading: Reading, rules: Rules) -> Iterator[Wrong]:
     budget = _Budget()
     yield from _keys(document, rules, budget)
     yield from _envelope(document, rules)
+    if CONTROL in document:
+        yield from _control(document[CONTROL], budget)
     for key, value in document.items():
         if collection := rules.collections.by_delta_key.get(key):
             yield from _operations(key, value, collection, rules, budget)
@@ -121,8 +124,8 @@ def _keys(document: Mapping[str, Any], rules: Rules, budget: _Budget) -> Iterato
     for key in missing:
         yield Wrong((), Reason.MISSING_KEY, key, messages.missing_key(key))
     also = {key: (one.name,) for key, one in rules.collections.by_delta_key.items()}
-    free = [key for key in known if key not in document]
-    for key in islice((key for key in document if key not in known), MAX_PROBLEMS):
+    free = [key for key in (*known, CONTROL) if key not in document]
+    for key in islice((key for key in document if key not in known and key != CONTROL), MAX_PROBLEMS):
         value = document[key]
         is_time = "utc" in missing and isinstance(value, str) and parse_utc(value) is not None
         near = "utc" if is_time else budget.nearest(key, free, also)
@@ -147,10 +150,42 @@ def _envelope(document: Mapping[str, Any], rules: Rules) -> Iterator[Wrong]:
         return
     if isinstance(meta.get("epoch"), float):
         yield Wrong(("_meta", "epoch"), Reason.BAD_META, "fraction", messages.fractional_key(meta["epoch"]))
-    values = (document[key] for key in rules.collections.by_delta_key if key in document)
+    values = (document[key] for key in (CONTROL, *rules.collections.by_delta_key) if key in document)
     count = sum(len(one) for one in values if isinstance(one, list | dict))
     if meta.get("status") == FALLBACK and count:
         yield Wrong(("_meta", "status"), Reason.BAD_META, "", messages.fallback_with_operations(count))
+
+
+def _control(value: Any, budget: _Budget) -> Iterator[Wrong]:
+    if not isinstance(value, list):
+        yield Wrong((CONTROL,), Reason.BAD_CONTROL, "type", messages.control_is_no_array(value))
+        return
+    if len(value) > MAX_REQUESTS:
+        yield Wrong((CONTROL,), Reason.BAD_CONTROL, "", messages.too_many_requests(len(value), MAX_REQUESTS))
+    for position, request in enumerate(value[:MAX_REQUESTS]):
+        at: Place = (CONTROL, position)
+        if not isinstance(request, dict):
+            yield Wrong(at, Reason.BAD_CONTROL, "type", messages.request_is_no_object(request))
+            continue
+        op = request.get("op")
+        if not isinstance(op, str) or op not in FIELDS:
+            near = budget.nearest(op, FIELDS) if isinstance(op, str) else None
+            letter = messages.unknown_operation("op" in request, op, near, FIELDS)
+            yield Wrong((*at, "op") if "op" in request else at, Reason.BAD_CONTROL, "op", letter)
+            continue
+        for finding in compiled(op).findings(request):
+            where = (*at, *finding.path)
+            if finding.keyword == "additionalProperties":
+                near = _nearest_known(finding, request, budget)
+                known = () if near or finding.expected is False else budget.keys((CONTROL, op), finding.expected)
+                yield Wrong(where, Reason.BAD_CONTROL, "unknown", messages.unknown_field(near, known))
+            else:
+                missing = finding.expected if finding.keyword == "required" else ""
+                about = FIELDS[op].get(str(finding.path[0] if finding.path else missing), {}).get("description", "")
+                kind = f"{op} {finding.keyword} {missing}"
+                yield Wrong(where, Reason.BAD_CONTROL, kind, messages.violated(finding, about))
+        for name, found in fractions(request):
+            yield Wrong((*at, name), Reason.BAD_CONTROL, "fraction", messages.fractional_key(found))
 
 
 def is_frame(value: Any) -> bool:

@@ -24,6 +24,8 @@ class Outcome(StrEnum):
     QUARANTINED = "quarantined"
     FALLBACK = "fallback"
     UNDONE = "undone"
+    DROPPED = "dropped"
+    REFUSED = "refused"
 
 
 class Recover(StrEnum):
@@ -68,6 +70,7 @@ class Reason(StrEnum):
     BAD_STREAM_ID = "bad_stream_id"
     BAD_UTC = "bad_utc"
     BAD_META = "bad_meta"
+    BAD_CONTROL = "bad_control"
     # the records
     SCHEMA_VIOLATION = "schema_violation"
     NO_KEY = "no_key"
@@ -105,6 +108,15 @@ class Reason(StrEnum):
     INCOMPLETE_ENTITY = "incomplete_entity"
     SUM_OUT_OF_RANGE = "sum_out_of_range"
     WAS_PARKED = "was_parked"
+    # decisions
+    NOT_AN_OPERATOR = "not_an_operator"
+    NOT_IN_QUARANTINE = "not_in_quarantine"
+    NOT_UNDONE = "not_undone"
+    DECIDED_BEFORE = "decided_before"
+    ARRIVED_AGAIN = "arrived_again"
+    BYTES_NOT_AT_HAND = "bytes_not_at_hand"
+    PUT_UP_AGAIN = "put_up_again"
+    DROPPED = "dropped"
     # the chain
     CHAIN_BROKEN = "chain_broken"
     DIGEST_DIFFERS = "digest_differs"

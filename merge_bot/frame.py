@@ -12,6 +12,8 @@ from merge_bot import letters
 from merge_bot.admit import Admission, Moment, admit
 from merge_bot.check import prove
 from merge_bot.collect import Base, collect
+from merge_bot.control import Office
+from merge_bot.control_table import decide
 from merge_bot.delta import Candidate, instant_of
 from merge_bot.errors import Contended
 from merge_bot.git import Repository
@@ -54,12 +56,15 @@ def run_frame(
     collected = collect(repository, base, transport)
     arrived = [(one, validate(one, base.rules)) for one in progress(collected.candidates, "validate")]
     ledger, workers = Ledger(base.files, base.paths), Workers.read(base.files, base.paths)
-    admission = admit(arrived, ledger, workers.delivered(), _moment(base, now))
+    moment = _moment(base, now)
+    admission = admit(arrived, ledger, workers.delivered(), moment)
     if not admission.admitted and not admission.settled:
         return Result(Published("none"), base.meta.frame, held=_held(admission))
+    office = Office(moment, base.settings, base.files, base.paths, base.rules, ledger, workers, admission)
+    decisions = decide(office)
     merged = merge(admission.admitted, base.files, base.paths, base.collections, base.rules, base.meta.frame, ahead)
     prove(merged.changes, merged.growth, merged.entered, merged.applied, base.collections)
-    frame = snapshot(collected, admission, merged, ledger, workers, now)
+    frame = snapshot(collected, admission, merged, decisions, office, now)
     return Result(publisher.publish(frame), base.meta.frame, frame, _held(admission))
 
 

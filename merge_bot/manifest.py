@@ -5,7 +5,7 @@ Its size grows with the frame, not with the state. It is written once, into the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ RULES_VERSION = 1
 """The version of the merge rules: replay is byte for byte within one version."""
 
 GENESIS, MERGE, ROLLBACK = "genesis", "merge", "rollback"
-_LATER = ("landed", "rollback", "kept_from", "marks")  # fields that older manifests lack
+_LATER = ("landed", "rollback", "kept_from", "marks", "control")  # fields that older manifests lack
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Manifest:
     in which that one came to the branch: squash and rebase merges make commits of their own. `rollback` says what a
     rollback did: the frame that it went back `to`, the deltas `undone` and `restored`, whether they were `requeued`.
     Archives of frames before `kept_from` are no longer in the tree, only in history. `marks` names the newest consumed
-    commit of each delta branch that the frame read on.
+    commit of each delta branch that the frame read on. `control` are the decisions that the frame took.
     """
 
     frame: int
@@ -53,6 +53,7 @@ class Manifest:
     rollback: Mapping[str, Any] | None = None
     kept_from: int | None = None
     marks: Mapping[str, str] | None = None
+    control: Sequence[Mapping[str, Any]] | None = None
 
     def as_bytes(self) -> bytes:
         """Without fields that came later and say nothing here, so that an older manifest keeps its bytes."""

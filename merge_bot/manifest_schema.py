@@ -62,6 +62,20 @@ ROLLBACK: dict[str, Any] = {
     "additionalProperties": False,
 }
 
+DECIDED: dict[str, Any] = {
+    "title": "A decision that this frame took, and what it changed",
+    "type": "object",
+    "properties": {
+        "op": {"description": "which operation of `_control`", "type": "string"},
+        "by": {"description": "SHA-256 of the delta that asked for it", **_SHA256},
+        "at": {"description": "its place in that delta, a JSON pointer", "type": "string"},
+        "delta": {"description": "SHA-256 of the delta that it was about", **_SHA256},
+        "ledger": {"description": "the frames whose ledger tells of it", "type": "array", "items": _FRAME},
+    },
+    "required": ["op"],
+    "additionalProperties": False,
+}
+
 MANIFEST: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "The manifest of a frame: its proof",
@@ -96,6 +110,7 @@ MANIFEST: dict[str, Any] = {
             "type": "object",
             "additionalProperties": _OBJECT,
         },
+        "control": {"type": "array", "items": DECIDED},
         "kept_from": {"description": "archives of frames before this one are only in history", **_FRAME},
     },
     "required": ["frame", "kind", "time", "base", "state_tree", "counts", "files", "deltas", "previous", "rules"],

@@ -110,6 +110,24 @@ def fallback_with_operations(count: int) -> Letter:
     )
 
 
+def control_is_no_array(found: Any) -> Letter:
+    return f"expected an array of requests, found {shown(found)}", 'Write "_control": [{"op": "…", …}].'
+
+
+def too_many_requests(count: int, limit: int) -> Letter:
+    return f"{count:,} requests; at most {limit:,} are taken in one delta", "Write several deltas."
+
+
+def request_is_no_object(found: Any) -> Letter:
+    return f"expected an object, found {shown(found)}", 'Write a request such as {"op": "…", …}.'
+
+
+def unknown_operation(is_there: bool, found: Any, near: str | None, known: Iterable[str]) -> Letter:
+    what = f"{shown(found)} is no operation" if is_there else "it does not say which operation: `op` is missing"
+    remedy = f"Did you mean {named(near)}?" if near else f"The operations are {', '.join(known)}."
+    return what, remedy
+
+
 def not_an_array(key: str, found: Any, example: str) -> Letter:
     return f"expected an array of records, found {shown(found)}", f'Write "{key}": [{example}].'
 

@@ -18,6 +18,7 @@ from merge_bot.writer import delta_name
 
 ENVELOPE = ("frame", "stream_id", "utc")
 _META = "_meta"
+_CONTROL = "_control"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,9 @@ def _problems(name: str, data: bytes, document: Mapping[str, Any], rules: Rules)
     if not rules.collections:
         if candidate.size > rules.max_bytes:
             return _rejected(candidate.path, data, rules)
-        data = given(name, {key: one for key, one in document.items() if key in (*ENVELOPE, _META)}).data or b""
+        data = (
+            given(name, {key: one for key, one in document.items() if key in (*ENVELOPE, _META, _CONTROL)}).data or b""
+        )
     return _rejected(name, data, rules)
 
 

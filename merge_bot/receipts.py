@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from merge_bot import letters
 from merge_bot.canonical import fields_of, line, spelled
 from merge_bot.collection import APPEND, SUM, Collections
+from merge_bot.control import Decision
 from merge_bot.delta import Delta, Operation, Origin
 from merge_bot.findings import OperationReceipt, Outcome, Problem, Reason, Receipt, Recover
 from merge_bot.merge import Merged
@@ -17,7 +18,12 @@ Constant = TypeVar("Constant", Outcome, Reason, Recover)
 
 
 def receipts_of(
-    frame: int, admitted: Iterable[Delta], settled: Iterable[Receipt], merged: Merged, collections: Collections
+    frame: int,
+    admitted: Iterable[Delta],
+    settled: Iterable[Receipt],
+    merged: Merged,
+    collections: Collections,
+    decisions: Iterable[Decision] = (),
 ) -> list[Receipt]:
     """Every receipt of the frame, by digest: the admitted deltas', the settled ones', and those of released records."""
     receipts = {delta.digest: _receipt(frame, delta) for delta in admitted}
@@ -34,6 +40,11 @@ def receipts_of(
         _move(receipt, violation.operation, Outcome.PARKED, violation.reason, Recover.WAIT_FOR_TARGET, detail)
     for delta in admitted:
         _note_doubtful_counters(receipts[delta.digest], delta, collections)
+    for decision in decisions:
+        receipt = receipts[decision.request.origin.digest]
+        receipt.operations.append(decision.receipt())
+        counts = Counter(receipt.counts) + Counter([decision.outcome.value])
+        receipt.counts = dict(sorted(counts.items()))
     everything = [*receipts.values(), *settled]
     return sorted(everything, key=lambda one: (one.digest, one.source, one.outcome))
 

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from merge_bot import rule_messages, safe_path
+from merge_bot import control_letters, rule_messages, safe_path
+from merge_bot.delta import STREAM_ID
 from merge_bot.errors import SettingsError
 from merge_bot.findings import Problem, Reason
 from merge_bot.guess import nearest
@@ -20,7 +21,7 @@ from merge_bot.paths import Paths
 
 SETTINGS_PATH = ".github/dreamcatcher.yml"
 MAX_BYTES = 64 * 1024
-_ENVELOPE = ("frame", "stream_id", "utc", "_meta")
+_ENVELOPE = ("frame", "stream_id", "utc", "_meta", "_control")
 Place = tuple[str | int, ...]
 
 
@@ -36,6 +37,12 @@ def _no_envelope_key(key: str) -> str:
     return key
 
 
+def _stream_id(text: str) -> str:
+    if not STREAM_ID.match(text):
+        raise ValueError(control_letters.setting_stream_id(text))
+    return text
+
+
 def _one_line(text: str) -> str:
     if not text.isprintable() or any(one in text for one in "<>"):
         raise ValueError(rule_messages.setting_author(text))
@@ -49,6 +56,7 @@ def _address(text: str) -> str:
 
 
 RepositoryPath = Annotated[str, AfterValidator(_plain_path)]
+StreamId = Annotated[str, AfterValidator(_stream_id)]
 OtherKey = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_no_envelope_key)]
 
 
@@ -93,6 +101,7 @@ class Settings(_Part):
     clock_tolerance_seconds: int = Field(default=300, ge=0, le=604_800)
     max_delta_bytes: int = Field(default=1_048_576, ge=1024, le=100_000_000)
     keep_frames: int = Field(default=0, ge=0, le=1_000_000_000)  # frames whose archives stay in the tree; 0: all
+    operators: Annotated[tuple[StreamId, ...], Field(strict=False, max_length=1000)] = ("operator",)
     delta: DeltaSettings = DeltaSettings()
     author: Author = Author()
 

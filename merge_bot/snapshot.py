@@ -17,6 +17,7 @@ from merge_bot.admit import Admission, Moment, ledger_frame
 from merge_bot.canonical import digest, document, spelled
 from merge_bot.collect import Collected
 from merge_bot.conflicts import Conflict
+from merge_bot.control import Decision, Office
 from merge_bot.delta import Candidate, file_name, format_utc
 from merge_bot.findings import Outcome, Receipt
 from merge_bot.ledger import Ledger, Line
@@ -58,14 +59,18 @@ class Frame:
 
 
 def snapshot(
-    collected: Collected, admission: Admission, merged: Merged, ledger: Ledger, workers: Workers, now: datetime
+    collected: Collected,
+    admission: Admission,
+    merged: Merged,
+    decisions: Sequence[Decision],
+    office: Office,
+    now: datetime,
 ) -> Frame:
-    """Turn a proven merge into a frame."""
-    base, paths = collected.base, collected.base.paths
+    """Turn a proven merge into a frame; ledger and workers are those of the office that took the decisions."""
+    base, paths, ledger, workers = collected.base, collected.base.paths, office.ledger, office.workers
     number = base.meta.frame
-    receipts = receipts_of(
-        number, admission.admitted, [receipt for _, receipt in admission.settled], merged, base.collections
-    )
+    settled = [receipt for _, receipt in admission.settled]
+    receipts = receipts_of(number, admission.admitted, settled, merged, base.collections, decisions)
     consumed = [delta.candidate for delta in admission.admitted] + [candidate for candidate, _ in admission.settled]
     archived, archive = _archive(consumed, receipts, paths, number)
     _book(ledger, workers, admission, receipts, Moment(number, 0, 0))
@@ -101,11 +106,12 @@ def snapshot(
         landed=collected.landed,
         marks=marks or None,
         kept_from=kept,
+        control=[one.as_json() for one in decisions if one.effect is not None] or None,
     )
     proof = manifest.as_bytes()
     meta = Meta(number + 1, manifest.time, digest(proof))
     held = [delta.candidate for delta in admission.held]
-    changes: Changes = state | archived | dict(collected.transport.settle(consumed, held))
+    changes: Changes = state | archived | dict(collected.transport.settle(consumed, held)) | office.put_up
     changes.update(leaving(base.files, paths, base.manifest.kept_from, kept))
     changes[paths.manifest(number)] = proof
     changes[paths.meta] = document(meta.as_json())

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from merge_bot import messages
 from merge_bot.canonical import digest
 from merge_bot.collection import SUM, Collection, Collections
-from merge_bot.delta import FILE_NAME, Candidate, Delta, Operation, Origin, file_name, parse_utc
-from merge_bot.delta_schema import FALLBACK, compose, entity_schema, operand
+from merge_bot.control_schema import fractions
+from merge_bot.delta import FILE_NAME, Candidate, Delta, Operation, Origin, Request, file_name, parse_utc
+from merge_bot.delta_schema import CONTROL, FALLBACK, compose, entity_schema, operand
 from merge_bot.errors import SettingsError
 from merge_bot.findings import Problem, Reason, Rejection
 from merge_bot.json_schema import Schema
@@ -229,6 +230,11 @@ def _delta(candidate: Candidate, document: Mapping[str, Any], rules: Rules) -> D
         operations = delta.operations.setdefault(collection.name, [])
         operations += _operations(delta.origin, total, key, value, collection)
         total += len(value)
+    for position, request in enumerate(document.get(CONTROL, ())):
+        if any(fractions(request)):
+            return None
+        delta.control.append(Request(delta.origin, total, pointer(CONTROL, position), request))
+        total += 1
     return None if delta.status == FALLBACK and total else delta
 
 

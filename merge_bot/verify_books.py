@@ -54,6 +54,9 @@ class Books:
                 letter = letters.merged_twice(place[1], before.merged_in, number)
                 self._twice.append(Wrong(number, self._paths.manifest(number), Reason.MERGED_TWICE, letter))
             self._due[place] = Entry(row["outcome"], number)
+        for one in manifest.control or ():
+            if one["op"] == "drop":
+                self._due.update({(frame, one["delta"]): Entry(Outcome.DROPPED, number) for frame in one["ledger"]})
         if manifest.rollback is not None:
             for row in manifest.rollback["undone"]:
                 self._due[row["frame"], row["delta"]] = Entry(Outcome.UNDONE, number)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 SETTINGS_PATH = ".github/dreamcatcher.yml"
 SCHEMAS = "schemas"
 ENVELOPE = ("frame", "stream_id", "utc", "_meta")
+CONTROL = "_control"
 
 
 def write_delta(
@@ -149,7 +150,7 @@ class Desk:
         if not check or not self.collections:
             if found := parse(data, name, max_bytes=self.rules.max_bytes).problems:
                 return found
-            data = given(name, {key: one for key, one in document.items() if key in ENVELOPE}).data or b""
+            data = given(name, {key: one for key, one in document.items() if key in (*ENVELOPE, CONTROL)}).data or b""
         verdict = validate(given(name, data), self.rules)
         return verdict.problems if isinstance(verdict, Rejection) else ()
 

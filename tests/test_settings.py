@@ -31,6 +31,7 @@ def test_defaults() -> None:
         "clock_tolerance_seconds": 300,
         "max_delta_bytes": 1_048_576,
         "keep_frames": 0,
+        "operators": ("operator",),
         "delta": {"aliases": {}, "ignore": ()},
         "author": {"name": "Dream Catcher", "email": "dreamcatcher@noreply.invalid"},
     }
@@ -123,6 +124,11 @@ MISTAKES = [
         "ignored and alias",
         b"delta:\n  ignore: [a]\n  aliases: {a: utc}",
         "line 1: delta: `a` cannot be both ignored and an alias.",
+    ),
+    (
+        "no worker's id",
+        b"operators:\n  - ann\n  - ann@home",
+        'line 3: "ann@home" is not a worker\'s id: 1 to 64 letters, digits, _ and -, the first a letter or digit.',
     ),
     ("email", b"author:\n  email: a b@c", 'line 2: "a b@c" is not an e-mail address.'),
     (

@@ -11,6 +11,8 @@ from merge_bot.admit import Admission, Moment, admit, ledger_frame
 from merge_bot.canonical import document
 from merge_bot.check import prove
 from merge_bot.collection import Collections
+from merge_bot.control import Office
+from merge_bot.control_table import decide
 from merge_bot.delta import Candidate, Delta, file_name, format_utc, instant_of
 from merge_bot.findings import Outcome, Receipt, Rejection
 from merge_bot.ledger import Ledger, Line
@@ -18,6 +20,7 @@ from merge_bot.merge import Merged, merge
 from merge_bot.paths import Paths
 from merge_bot.receipts import receipts_bytes, receipts_of
 from merge_bot.schemas import load
+from merge_bot.settings import Settings
 from merge_bot.state import MemoryFiles, parse_json, parse_lines
 from merge_bot.validate import Rules, given, validate
 from merge_bot.workers import Workers
@@ -122,10 +125,12 @@ class World:
         ledger, workers = Ledger(self.files, self.paths), Workers.read(self.files, self.paths)
         moment = Moment(self.frame, instant_of(self.now), 300_000_000)
         admission = admit(self.arrived(deltas), ledger, workers.delivered(), moment)
+        office = Office(moment, Settings(), self.files, self.paths, self.rules, ledger, workers, admission)
+        decisions = decide(office)
         merged = merge(admission.admitted, self.files, self.paths, self.collections, self.rules, self.frame)
         prove(merged.changes, merged.growth, merged.entered, merged.applied, self.collections)
         receipts = receipts_of(
-            self.frame, admission.admitted, [one for _, one in admission.settled], merged, self.collections
+            self.frame, admission.admitted, [one for _, one in admission.settled], merged, self.collections, decisions
         )
         _book(ledger, workers, admission, receipts, moment)
         changes: dict[str, bytes] = {one.path: one.data for one in merged.changes}

@@ -1,0 +1,81 @@
+"""Pure. The shape of `_control`: what people and workers may decide in a delta, one strict schema an operation.
+
+A request is an object with `op` and what that operation needs, `{"op": "drop", "delta": "<SHA-256>", "frame": 405,
+"reason": "…"}`. What it then does is for `control`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from merge_bot.json_schema import Schema
+
+MAX_REQUESTS = 1000
+MAX_REASON = 500
+_DELTA = {
+    "description": "The SHA-256 of the delta's bytes, in lowercase hex.",
+    "type": "string",
+    "pattern": "^[0-9a-f]{64}$",
+}
+_FRAME = {
+    "description": "The frame in whose archive the delta lies: state/frames/…/<frame>/.",
+    "type": "integer",
+    "minimum": 0,
+    "maximum": 10**15,
+}
+_PLACE = {"delta": _DELTA, "frame": _FRAME}
+
+FIELDS: dict[str, dict[str, Any]] = {
+    "retry": _PLACE,
+    "requeue": _PLACE,
+    "drop": {
+        **_PLACE,
+        "reason": {
+            "description": "Why, for those who come after.",
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MAX_REASON,
+        },
+    },
+}
+"""What each operation needs beside `op`, by its name. All of it, and nothing else; see also `OPTIONAL`."""
+
+OPTIONAL: frozenset[tuple[str, str]] = frozenset()
+"""(operation, field) of what may be left out."""
+
+
+def request_schema(op: str) -> dict[str, Any]:
+    """The JSON Schema of one operation's request."""
+    fields = FIELDS[op]
+    return {
+        "type": "object",
+        "properties": {"op": {"const": op}, **fields},
+        "required": ["op", *(name for name in fields if (op, name) not in OPTIONAL)],
+        "additionalProperties": False,
+    }
+
+
+def control_schema() -> dict[str, Any]:
+    """The JSON Schema of `_control` as the delta's schema holds it."""
+    return {
+        "description": "Decisions, not data: they are merged, receipted and replayed like everything else. Workers "
+        "write none of these unless they are told to.",
+        "type": "array",
+        "maxItems": MAX_REQUESTS,
+        "items": {"anyOf": [request_schema(op) for op in FIELDS]},
+    }
+
+
+@cache
+def compiled(op: str) -> Schema:
+    """One operation's schema, compiled once."""
+    return Schema(request_schema(op))
+
+
+def fractions(request: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Where a request says 405.0. JSON Schema takes it for an integer; as a frame's number it would be another."""
+    for name, schema in FIELDS[request["op"]].items():
+        if schema.get("type") == "integer" and isinstance(request.get(name), float):
+            yield name, request[name]
