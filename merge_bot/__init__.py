@@ -4,9 +4,9 @@ The map, bottom first. A module imports only from its own line or the lines abov
 
     errors  findings  canonical  delta  collection  tree  paths  safe_path  guess  progress
     json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters  history_letters
-    submit_letters  github_letters  github_answers  json_style  control_letters
+    submit_letters  github_letters  github_answers  json_style  control_letters  drift_letters
     settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
-    layouts  strategies  rollback_letters  verify_letters  export_letters  retention  records  diff
+    layouts  strategies  lenient  rollback_letters  verify_letters  export_letters  retention  records  diff
     doctor_letters  path_filter  doctor  doctor_workflows
     x_merge  schemas  control_schema  delta_schema  validate  explain
     admit  control  workshop  control_table  check  merge  receipts  worker_receipts  closing  workflow_commands

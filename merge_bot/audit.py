@@ -89,7 +89,7 @@ class _Auditor(Places):
                     else f"{first.path}{first.pointer and ' at '}{first.pointer}"
                 )
                 self._problem(place, Reason.DUPLICATE_RECORD, letters.key_twice(key, where))
-        for name, target in rules.references.items():
+        for name, target in rules.holding.items():
             value = record.get(name)
             for one in () if value is None else value if isinstance(value, list) else (value,):
                 wanted = self._collections[target].key_for(one)

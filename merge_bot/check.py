@@ -148,7 +148,7 @@ class _Sieve:
     def _references(self) -> Iterator[tuple[str, Sequence[Operation], Sequence[Any]]]:
         """For each field that refers: to which collection, operations, and the value that each names there, or None."""
         for name, operations in self._pending.items():
-            for field_name, target in self._collections[name].references.items():
+            for field_name, target in self._collections[name].holding.items():
                 values = [operation.record.get(field_name) for operation in operations]
                 if list in set(map(type, values)):
                     pairs = list(_spread(operations, values))

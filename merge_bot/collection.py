@@ -38,7 +38,8 @@ class Collection:
     """One collection's rules. `path` is a repository path: the file of layout `file`, else a folder.
 
     `pointer` (RFC 6901) is where the records sit inside a file; `shape` is how: "array", or "object" by key, in
-    which case the key field itself is not repeated inside the record. `references` maps a field to a collection.
+    which case the key field itself is not repeated inside the record. `references` maps a field to a collection;
+    where what a field in `lenient` names is missing, nothing waits: the record enters, and its receipt notes it.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Collection:
     key: tuple[KeyField, ...] = ()
     else_key: tuple[KeyField, ...] = ()
     references: Mapping[str, str] = field(default_factory=dict)
+    lenient: frozenset[str] = frozenset()
     pointer: str = ""
     shape: str = "array"
     on_conflict: str = LATEST
@@ -94,6 +96,11 @@ class Collection:
         if len(values) == 1 and isinstance(values[0], str):
             return values[0]
         return compact(values[0] if len(values) == 1 else values).decode()
+
+    @property
+    def holding(self) -> Mapping[str, str]:
+        """The references whose records wait until what they name is there."""
+        return {name: one for name, one in self.references.items() if name not in self.lenient}
 
     def rule(self, name: str) -> PropertyRule:
         """How property `name` of a last-writer-wins entity merges."""

@@ -117,7 +117,8 @@ def example(collection: Collection) -> Any:
     schema = operand(collection)
     properties = properties_of(schema)
     if collection.strategy == SUM:
-        return dict.fromkeys(list(properties)[:1], 1)
+        counters = [name for name in properties if schema["properties"][name] is not False]
+        return dict.fromkeys(counters[:1], 1)
     return {name: _stand_in(properties.get(name, {})) for name in schema.get("required", [])}
 
 
@@ -165,13 +166,18 @@ def _increment(schema: Any) -> dict[str, Any]:
     return {key: schema[key] for key in ("title", "description", "type") if key in schema}
 
 
+def _counter(schema: Any) -> Any:
+    """What is read-only among the counters is none, or nobody's to change: no increment of it enters."""
+    return False if isinstance(schema, dict) and schema.get("readOnly") is True else _increment(schema)
+
+
 def _increments(schema: Mapping[str, Any]) -> dict[str, Any]:
     others = schema.get("additionalProperties", True)
     kept = ("title", "description", "type", "propertyNames", "maxProperties", "$defs")
     changed = {key: schema[key] for key in kept if key in schema}
     for keyword in ("properties", "patternProperties"):
         if keyword in schema:
-            changed[keyword] = {name: _increment(one) for name, one in schema[keyword].items()}
+            changed[keyword] = {name: _counter(one) for name, one in schema[keyword].items()}
     changed["additionalProperties"] = others and ({"type": "number"} if others is True else _increment(others))
     return changed
 

@@ -18,6 +18,7 @@ from merge_bot.conflicts import Conflicts
 from merge_bot.delta import Delta, Operation
 from merge_bot.layouts.base import Change, Opening
 from merge_bot.layouts.catalog import open_store
+from merge_bot.lenient import Unresolved, unresolved
 from merge_bot.parked import Parked, parked_bytes, read_parked
 from merge_bot.paths import Paths
 from merge_bot.state import Files
@@ -39,7 +40,7 @@ class Merged:
     `changes` are the collections' files, `marks` the other canonical ones (clocks, conflicts, parked records).
     By collection, `entered` counts the operations that were folded, `applied` those without a loss, `growth` the
     records added. `parked` is all that waits afterwards, `newly_parked` and `released` what this frame put there
-    and took from there.
+    and took from there; `unresolved` is what lenient references name in vain.
     """
 
     changes: list[Change] = field(default_factory=list)
@@ -52,6 +53,7 @@ class Merged:
     parked: list[Parked] = field(default_factory=list)
     newly_parked: list[Violation] = field(default_factory=list)
     released: list[Operation] = field(default_factory=list)
+    unresolved: list[Unresolved] = field(default_factory=list)
 
 
 def merge(
@@ -72,7 +74,7 @@ def merge(
     pending = _by_collection(deltas, returning, collections)
     grounds, conflicts = _open(files, paths, collections, frame)
     kept, violations = take_out(pending, grounds, collections, rules)
-    merged = Merged(conflicts=conflicts)
+    merged = Merged(conflicts=conflicts, unresolved=unresolved(kept, grounds, collections))
     for name in sorted(kept):
         if kept[name]:
             losses = strategy(collections[name].strategy).fold(collections[name], kept[name], grounds[name])

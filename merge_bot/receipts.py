@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from merge_bot import letters
+from merge_bot import drift_letters, letters
 from merge_bot.canonical import fields_of, line, spelled
 from merge_bot.collection import APPEND, SUM, Collections
 from merge_bot.control import Decision
 from merge_bot.delta import Delta, Operation, Origin
 from merge_bot.findings import OperationReceipt, Outcome, Problem, Reason, Receipt, Recover
+from merge_bot.lenient import Unresolved
 from merge_bot.merge import Merged
 
 Constant = TypeVar("Constant", Outcome, Reason, Recover)
@@ -45,6 +46,10 @@ def receipts_of(
         receipt.operations.append(decision.receipt())
         counts = Counter(receipt.counts) + Counter([decision.outcome.value])
         receipt.counts = dict(sorted(counts.items()))
+    for (digest, name, target), ones in _by_delta(merged.unresolved).items():
+        receipts[digest].notes.append(
+            drift_letters.refers_to_nothing(name, target, ones[0].value, ones[0].pointer, len(ones))
+        )
     everything = [*receipts.values(), *settled]
     return sorted(everything, key=lambda one: (one.digest, one.source, one.outcome))
 
@@ -87,6 +92,13 @@ def _move(
     receipt.operations.append(
         OperationReceipt(operation.collection, operation.pointer, outcome, reason, recover, detail)
     )
+
+
+def _by_delta(unresolved: Iterable[Unresolved]) -> dict[tuple[str, str, str], list[Unresolved]]:
+    found: dict[tuple[str, str, str], list[Unresolved]] = {}
+    for one in unresolved:
+        found.setdefault((one.digest, one.field, one.target), []).append(one)
+    return found
 
 
 def _note_doubtful_counters(receipt: Receipt, delta: Delta, collections: Collections) -> None:

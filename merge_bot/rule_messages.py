@@ -198,8 +198,9 @@ def key_cannot_merge(name: str) -> Letter:
     return f"{named(name)} is the key, which never changes.", "Take its x-merge out."
 
 
-def must_be_numbers(name: str) -> Letter:
-    return f"{named(name)} is summed, so it must be a number.", 'Write "type": "integer" or "type": "number".'
+def must_be_numbers(name: str, *, may_stand_aside: bool = False) -> Letter:
+    aside = ' If it is no counter, "readOnly": true leaves it alone.' if may_stand_aside else ""
+    return f"{named(name)} is summed, so it must be a number.", f'Write "type": "integer" or "type": "number".{aside}'
 
 
 def must_be_array(name: str) -> Letter:

@@ -29,12 +29,19 @@ from merge_bot.paths import Paths
 from merge_bot.strategies.catalog import LAYOUTS_OF
 
 FILE, ENTITIES, SEGMENTS = "file", "entities", "segments"
+WARN = "warn"
 PROPERTY_STRATEGIES = (SUM, UNION, LAST_WRITER_WINS)
 KEY_TYPES = ("string", "integer")
 _NUMBERS = ("integer", "number")
 _SHAPES_OF = {SUM: ("object",), LAST_WRITER_WINS: ("array", "object")}
 
 _NAME = {"type": "string", "minLength": 1, "maxLength": 200}
+_REFERENCE = {
+    "type": "object",
+    "properties": {"to": _NAME, "on_missing": {"type": "string", "enum": ["hold", WARN]}},
+    "required": ["to"],
+    "additionalProperties": False,
+}
 _ON_CONFLICT = {"type": "string", "enum": [LATEST, HOLD]}
 _HASHED = {"type": "object", "properties": {"hash": _NAME}, "required": ["hash"], "additionalProperties": False}
 X_MERGE = Schema(
@@ -50,7 +57,7 @@ X_MERGE = Schema(
             },
             "key": {"type": "array", "items": _NAME, "minItems": 1},
             "else_key": {"type": "array", "items": {"anyOf": [_NAME, _HASHED]}, "minItems": 1},
-            "references": {"type": "object", "additionalProperties": _NAME},
+            "references": {"type": "object", "additionalProperties": {"anyOf": [_NAME, _REFERENCE]}},
             "layout": {"type": "string"},
             "path": {"type": "string"},
             "pointer": {"type": "string", "pattern": "^(/([^~/]|~[01])+)*$"},
@@ -91,6 +98,7 @@ def read(name: str, path: str, schema: Mapping[str, Any], state: str) -> tuple[C
         letter = rule_messages.unknown_strategy(strategy, nearest(strategy, LAYOUTS_OF), LAYOUTS_OF)
         return None, [Mistake(("x-merge", "strategy"), letter)]
     layout = rules.get("layout", LAYOUTS_OF[strategy][0])
+    references = rules.get("references", {})
     collection = Collection(
         name=name,
         strategy=strategy,
@@ -100,7 +108,10 @@ def read(name: str, path: str, schema: Mapping[str, Any], state: str) -> tuple[C
         schema=schema,
         key=_fields(rules.get("key", [])),
         else_key=_fields(rules.get("else_key", [])),
-        references=rules.get("references", {}),
+        references={name: one if isinstance(one, str) else one["to"] for name, one in references.items()},
+        lenient=frozenset(
+            name for name, one in references.items() if isinstance(one, dict) and one.get("on_missing") == WARN
+        ),
         pointer=rules.get("pointer", ""),
         shape="object" if strategy == SUM else rules.get("shape", "array"),
         on_conflict=rules.get("on_conflict", LATEST),
@@ -186,8 +197,15 @@ def _keys(collection: Collection) -> Iterator[Mistake]:
     fallback = "else_key" if collection.else_key else "key"
     required = collection.schema.get("required", [])
     missing = [one.name for one in collection.else_key or collection.key if one.name not in required]
-    if sound and missing:
+    if sound and missing and not _either_key(collection):
         yield Mistake(("x-merge", fallback), rule_messages.key_not_required(missing, fallback))
+
+
+def _either_key(collection: Collection) -> bool:
+    """Whether the schema's `anyOf` asks for one of the keys, each way of it: records of two generations."""
+    keys = [{part.name for part in one} for one in (collection.key, collection.else_key) if one]
+    ways = [one.get("required", []) if isinstance(one, dict) else [] for one in collection.schema.get("anyOf", [])]
+    return bool(ways) and all(any(key <= set(way) for key in keys) for way in ways)
 
 
 def _path(collection: Collection, state: str) -> Iterator[Mistake]:
@@ -209,8 +227,8 @@ def _properties(collection: Collection) -> Iterator[Mistake]:
     schema = collection.schema
     for name, one in properties_of(schema).items():
         place = ("properties", name, "x-merge")
-        if collection.strategy == SUM and one.get("type") not in _NUMBERS:
-            yield Mistake(("properties", name), rule_messages.must_be_numbers(name))
+        if collection.strategy == SUM and one.get("type") not in _NUMBERS and one.get("readOnly") is not True:
+            yield Mistake(("properties", name), rule_messages.must_be_numbers(name, may_stand_aside=True))
         if "x-merge" not in one:
             continue
         if collection.strategy != LAST_WRITER_WINS:

@@ -53,6 +53,9 @@ PLUGS = {
     "entities: observations": Plug(
         schema("observe", layout="entities", **KEYED), one_object, appends=True, each_key_once=False
     ),
+    "file: observations": Plug(
+        schema("observe", layout="file", **KEYED), one_object, appends=True, each_key_once=False
+    ),
     "segments": Plug(schema("append", layout="segments", **KEYED), one_object, appends=True),
 }
 ORDERED = ("file: an array of entities",)  # keeps the order of what comes

@@ -492,7 +492,7 @@ MISTAKES = [
         """
         notes:10 at /properties/n
           `n` is summed, so it must be a number.
-          Write "type": "integer" or "type": "number".
+          Write "type": "integer" or "type": "number". If it is no counter, "readOnly": true leaves it alone.
         notes:14 at /additionalProperties
           `additionalProperties` is summed, so it must be a number.
           Write "type": "integer" or "type": "number".

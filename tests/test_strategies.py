@@ -175,6 +175,13 @@ SEGMENTED = schema("observe", {"saw": TEXT}, layout="segments")
         {"000/000005.jsonl": ['{"saw":"x"}', '{"saw":"x"}'], "000/000006.jsonl": ['{"saw":"y"}']},
     ),
     Row(
+        "in one file, after what was there",
+        schema("observe", {"saw": TEXT}, layout="file"),
+        [[d("w1", 1, {"saw": "x"}, {"saw": "x"})], [d("w1", 2, {"saw": "a"}, frame=6)]],
+        [{"saw": "z"}, {"saw": "x"}, {"saw": "x"}, {"saw": "a"}],
+        before=[{"saw": "z"}],
+    ),
+    Row(
         "a delta that arrives again adds nothing",
         SOULS,
         [[d("w1", 1, {"id": "kai", "saw": "x"})], [d("w1", 1, {"id": "kai", "saw": "x"})]],

@@ -14,7 +14,7 @@ from typing import Any
 
 from merge_bot import letters, strict_json
 from merge_bot.canonical import compact
-from merge_bot.collection import LAST_WRITER_WINS, SUM, UNION
+from merge_bot.collection import LAST_WRITER_WINS, OBSERVE, SUM, UNION
 from merge_bot.errors import UnreadableState
 from merge_bot.json_style import CANONICAL, Style, style_of
 from merge_bot.layouts.base import WHOLE, Change, Opening
@@ -118,8 +118,18 @@ class FileStore:
             return {WHOLE: part.value} if WHOLE in keys and (part.in_place or part.value) else {}
         if isinstance(part.value, dict):
             return {key: self._entity(key, part.value[key]) for key in keys if key in part.value}
+        if self._rules.strategy == OBSERVE:
+            return self._observed(keys)
         index = self._positions(part.value)
         return {key: part.value[index[key]] for key in keys if key in index}
+
+    def _observed(self, keys: Items[str]) -> dict[str, Any]:
+        """All records under each key; those without a key field are under the key ""."""
+        found: dict[str, Any] = {}
+        for key, record in self.everything():
+            if key in keys:
+                found.setdefault(key, []).append(record)
+        return found
 
     def everything(self) -> Iterator[tuple[str, Any]]:
         """(key, record) of all there is: of a union each member, of a sum the whole, under the key `WHOLE`."""

@@ -16,7 +16,7 @@ STRATEGIES = {
 
 LAYOUTS_OF = {
     "append": ("segments", "file"),
-    "observe": ("segments", "entities"),
+    "observe": ("segments", "entities", "file"),
     "sum": ("file",),
     "union": ("file", "entities"),
     "last-writer-wins": ("entities", "file"),
