@@ -2,7 +2,8 @@
 
 The map, bottom first. A module imports only from its own line or the lines above it.
 
-    errors  findings  canonical  delta  collection  tree  paths  safe_path  guess  progress
+    errors  findings  canonical  delta  collection  references  batch  pending
+    tree  paths  safe_path  guess  progress
     json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters  history_letters
     submit_letters  github_letters  github_answers  json_style  control_letters  drift_letters
     settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
@@ -19,7 +20,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     history  replay  contributions  blame  preview  rollback  verify  export  frame_log  past_report
     cli  __main__
 
-The first eight lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
+The first nine lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
 the edges, each of which knows one outside thing, the stages that use them, and the doors.
 """
 

@@ -7,8 +7,7 @@ the laws before anything is written.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,6 +18,8 @@ from merge_bot.delta import Operation
 from merge_bot.errors import GuardError
 from merge_bot.findings import Reason
 from merge_bot.layouts.base import WHOLE, Change
+from merge_bot.pending import Pending
+from merge_bot.references import Dangling, Naming
 from merge_bot.strategies.base import Ground
 from merge_bot.strategies.last_writer_wins import fold_entity
 from merge_bot.strategies.sum import totals
@@ -60,11 +61,8 @@ class Violation:
 
 
 def take_out(
-    pending: Mapping[str, Sequence[Operation]],
-    grounds: Mapping[str, Ground],
-    collections: Collections,
-    rules: EntityRules,
-) -> tuple[dict[str, list[Operation]], list[Violation]]:
+    pending: Pending, grounds: Mapping[str, Ground], collections: Collections, rules: EntityRules
+) -> tuple[Pending, list[Violation]]:
     """Split ranked operations into those that may enter and those that have to wait.
 
     Where a limit (64 bits, a schema's maximum) has no room for all, the first by rank enter; the others are looked at
@@ -72,24 +70,25 @@ def take_out(
     """
     sieve = _Sieve(pending, grounds, collections, rules)
     sieve.run()
-    kept = {
-        name: [one for one in operations if _name(one) not in sieve.violations]
-        if sieve.violations
-        else list(operations)
-        for name, operations in pending.items()
+    out = sieve.violations
+    if not out:
+        return pending, []
+    touched = {digest for digest, _ in out}
+    batches = {
+        name: [
+            one.only([row for row in range(len(one)) if one.name(row) not in out])
+            if one.origin.digest in touched
+            else one
+            for one in ones
+        ]
+        for name, ones in pending.batches.items()
     }
-    return kept, list(sieve.violations.values())
+    operations = {name: [one for one in ones if _name(one) not in out] for name, ones in pending.operations.items()}
+    return Pending(batches, operations), sorted(out.values(), key=lambda one: one.operation.rank)
 
 
 def _name(operation: Operation) -> tuple[str, int]:
     return (operation.origin.digest, operation.index)
-
-
-def _spread(operations: Sequence[Operation], values: Sequence[Any]) -> Iterator[tuple[Operation, Any]]:
-    """Each operation with each of the values that it names, where some name a list."""
-    for operation, value in zip(operations, values, strict=True):
-        for one in value if isinstance(value, list) else (value,):
-            yield operation, one
 
 
 class _Sieve:
@@ -97,77 +96,37 @@ class _Sieve:
 
     def __init__(
         self,
-        pending: Mapping[str, Sequence[Operation]],
+        pending: Pending,
         grounds: Mapping[str, Ground],
         collections: Collections,
         rules: EntityRules,
     ) -> None:
         self._pending, self._grounds, self._collections, self._rules = pending, grounds, collections, rules
         self.violations: dict[tuple[str, int], Violation] = {}
-        self._waiting: dict[Target, list[tuple[Operation, Any]]] = {}
-        self._provides: dict[tuple[str, int], Target] = {}
-        self._providers: Counter[Target] = Counter()
-        self._missing: deque[Target] = deque()
+        groups = pending.groups(collections, lenient=False)
+        self._dangling = Dangling(groups, collections, lambda name, marks: grounds[name].store.present(marks))
         self._entities: dict[Target, list[Operation]] = {}
         self._bases: dict[Target, Known] = {}
         self._doubtful: dict[Target, None] = {}
 
     def run(self) -> None:
-        self._find_references()
-        self._find_providers()
         self._find_entities()
-        self._missing.extend(sorted(target for target in self._waiting if not self._providers[target]))
-        while self._missing or self._doubtful:
-            while self._missing:
-                target = self._missing.popleft()
-                for operation, value in self._waiting[target]:
-                    self._remove(operation, Reason.DANGLING_REFERENCE, {"collection": target[0], "key": value})
+        found: Iterable[Naming] = self._dangling.first()
+        while True:
+            for operation, _, target, value in found:
+                self._remove(operation, Reason.DANGLING_REFERENCE, {"collection": target, "key": value})
+            found = self._dangling.further()
+            if found:
+                continue
             doubtful, self._doubtful = sorted(self._doubtful), {}
             for entity in doubtful:
                 self._examine(entity)
-
-    def _find_references(self) -> None:
-        """Every reference of the frame whose target is not in the state yet.
-
-        Many refer to the same few, and most to what is there: each value is looked up once, then the few are found.
-        """
-        wanted: dict[str, set[Any]] = {}
-        for target, _, values in self._references():
-            wanted.setdefault(target, set()).update(values)
-        missing: dict[str, dict[Any, str]] = {}
-        for target, names in wanted.items():
-            keys = {name: self._collections[target].key_for(name) for name in names - {None}}
-            present = self._grounds[target].store.present(keys.values())
-            missing[target] = {name: key for name, key in keys.items() if key not in present}
-        for target, operations, values in self._references():
-            absent = missing[target]
-            found = [(one, value) for one, value in zip(operations, values, strict=True) if value in absent]
-            for operation, value in found:
-                self._waiting.setdefault((target, absent[value]), []).append((operation, value))
-
-    def _references(self) -> Iterator[tuple[str, Sequence[Operation], Sequence[Any]]]:
-        """For each field that refers: to which collection, operations, and the value that each names there, or None."""
-        for name, operations in self._pending.items():
-            for field_name, target in self._collections[name].holding.items():
-                values = [operation.record.get(field_name) for operation in operations]
-                if list in set(map(type, values)):
-                    pairs = list(_spread(operations, values))
-                    yield target, [operation for operation, _ in pairs], [value for _, value in pairs]
-                else:
-                    yield target, operations, values
-
-    def _find_providers(self) -> None:
-        """Which operations of the frame create what others wait for."""
-        for name in {target for target, _ in self._waiting}:
-            rules = self._collections[name]
-            for operation in self._pending.get(name, ()):
-                target = (name, rules.key_of(operation.record) or "")
-                if target in self._waiting:
-                    self._provides[_name(operation)] = target
-                    self._providers[target] += 1
+            found = self._dangling.further()
+            if not found and not self._doubtful:
+                return
 
     def _find_entities(self) -> None:
-        for name, operations in self._pending.items():
+        for name, operations in self._pending.operations.items():
             rules, ground = self._collections[name], self._grounds[name]
             if rules.strategy not in (LAST_WRITER_WINS, SUM):
                 continue
@@ -189,11 +148,7 @@ class _Sieve:
         violation.needs |= {compact(one): one for one in needs}
         if known:
             return
-        provided = self._provides.get(name)
-        if provided:
-            self._providers[provided] -= 1
-            if not self._providers[provided]:
-                self._missing.append(provided)
+        self._dangling.without(operation)
         rules = self._collections[operation.collection]
         if rules.strategy == LAST_WRITER_WINS:
             self._doubtful[rules.name, rules.key_of(operation.record) or ""] = None

@@ -5,16 +5,21 @@ The rules stand in the schema's `x-merge`. This file is the noun; `schemas` read
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from merge_bot.canonical import compact
+from merge_bot.canonical import compact, key_hash
 
 SUM, UNION, APPEND, OBSERVE, LAST_WRITER_WINS = "sum", "union", "append", "observe", "last-writer-wins"
 LATEST, HOLD = "latest", "hold"
+FILE, ENTITIES, SEGMENTS = "file", "entities", "segments"
+
+Mark = int | str
+"""What a key is known by where records are looked up: its hash in segments, elsewhere the key itself."""
+Marks = Sequence[Mark]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,11 @@ class Collection:
         """Append keys carry a key space, because `else_key` is one of its own."""
         return self.strategy == APPEND
 
+    @property
+    def enters_whole(self) -> bool:
+        """Records are added as they are, or not at all; no strategy changes them."""
+        return self.strategy in (APPEND, OBSERVE)
+
     def key_of(self, record: Mapping[str, Any]) -> str | None:
         """The record's key as text, None if it lacks a key field.
 
@@ -80,6 +90,10 @@ class Collection:
     def key_for(self, value: Any) -> str:
         """The key text of the record that a reference with this value means (single-field keys only)."""
         return self._key_text(0, [value])
+
+    def mark(self, key: str) -> Mark:
+        """What a key of this collection is known by."""
+        return key_hash(key) if self.layout == SEGMENTS else key
 
     @cached_property
     def _spaces(self) -> list[tuple[int, list[str], list[int]]]:

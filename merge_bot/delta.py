@@ -92,15 +92,18 @@ class Candidate:
 
 @dataclass(slots=True)
 class Delta:
-    """A delta that passed validation. `operations` holds each collection's operations in document order, `control`
-    what it asks the merge to decide."""
+    """A delta that passed validation.
+
+    `operations` holds each collection's operations in document order, those of records that enter whole as a batch;
+    `control` what it asks the merge to decide.
+    """
 
     candidate: Candidate
     frame: int
     stream_id: str
     utc: str
     instant: int
-    operations: dict[str, list[Operation]] = field(default_factory=dict)
+    operations: dict[str, Any] = field(default_factory=dict)
     status: str = "ok"
     run: str | None = None
     epoch: int | None = None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from merge_bot.batch import Batch
 from merge_bot.canonical import document
 from merge_bot.check import EntityRules, Violation, take_out
 from merge_bot.collection import LAST_WRITER_WINS, Collection, Collections
@@ -21,6 +22,7 @@ from merge_bot.layouts.catalog import open_store
 from merge_bot.lenient import Unresolved, unresolved
 from merge_bot.parked import Parked, parked_bytes, read_parked
 from merge_bot.paths import Paths
+from merge_bot.pending import Pending
 from merge_bot.state import Files
 from merge_bot.strategies.base import Ground, Loss
 from merge_bot.strategies.catalog import strategy
@@ -75,12 +77,13 @@ def merge(
     grounds, conflicts = _open(files, paths, collections, frame)
     kept, violations = take_out(pending, grounds, collections, rules)
     merged = Merged(conflicts=conflicts, unresolved=unresolved(kept, grounds, collections))
-    for name in sorted(kept):
-        if kept[name]:
-            losses = strategy(collections[name].strategy).fold(collections[name], kept[name], grounds[name])
+    for name in collections:
+        if entered := kept.size(name):
+            operations = kept.batches.get(name) or kept.operations[name]
+            losses = strategy(collections[name].strategy).fold(collections[name], operations, grounds[name])
             merged.losses.extend(losses)
-            merged.entered[name] = len(kept[name])
-            merged.applied[name] = len(kept[name]) - len(losses)
+            merged.entered[name] = entered
+            merged.applied[name] = entered - len(losses)
     _flush(merged, grounds, ahead)
     _sort_parked(merged, waiting, returning, violations, frame)
     if merged.parked != waiting:
@@ -98,21 +101,28 @@ def _fits(operation: Operation, collections: Collections, rules: EntityRules) ->
     return not collections[name].key or collections[name].key_of(record) is not None
 
 
-def _by_collection(
-    deltas: Iterable[Delta], returning: Sequence[Parked], collections: Collections
-) -> dict[str, list[Operation]]:
+def _by_collection(deltas: Iterable[Delta], returning: Sequence[Parked], collections: Collections) -> Pending:
     """All operations by collection, ranked. Deltas come ranked, so only parked operations need a sort."""
-    pending: dict[str, list[Operation]] = {name: [] for name in collections}
+    batches: dict[str, list[Batch]] = {name: [] for name, one in collections.items() if one.enters_whole}
+    pending: dict[str, list[Operation]] = {name: [] for name in collections if name not in batches}
     for delta in deltas:
         for name, operations in delta.operations.items():
-            pending[name].extend(operations)
-    resorted = set()
+            if isinstance(operations, Batch):
+                batches[name].append(operations)
+            else:
+                pending[name].extend(operations)
     for one in returning:
-        pending[one.operation.collection].append(one.operation)
-        resorted.add(one.operation.collection)
-    for name in resorted:
-        pending[name].sort(key=lambda operation: operation.rank)
-    return pending
+        operation, rules = one.operation, collections[one.operation.collection]
+        if rules.enters_whole:
+            batches[rules.name].append(Batch.of_one(rules, collections, operation))
+        else:
+            pending[rules.name].append(operation)
+    for name in {one.operation.collection for one in returning}:
+        if name in batches:
+            batches[name].sort(key=lambda batch: (batch.origin, batch.first))
+        else:
+            pending[name].sort(key=lambda operation: operation.rank)
+    return Pending(batches, pending)
 
 
 def _open(files: Files, paths: Paths, collections: Collections, frame: int) -> tuple[dict[str, Ground], Conflicts]:

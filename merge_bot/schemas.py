@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import unquote
 
 from merge_bot import rule_messages, safe_path
-from merge_bot.collection import APPEND, LAST_WRITER_WINS, Collection, Collections
+from merge_bot.collection import APPEND, FILE, LAST_WRITER_WINS, Collection, Collections
 from merge_bot.findings import Problem, Reason
 from merge_bot.guess import nearest
 from merge_bot.json_schema import DIALECT, Finding, Schema, is_pattern
 from merge_bot.messages import Letter
 from merge_bot.strict_json import locate, parse, pointer
-from merge_bot.x_merge import FILE, KEY_TYPES, Mistake, properties_of, read
+from merge_bot.x_merge import KEY_TYPES, Mistake, properties_of, read
 
 ENDING = ".schema.json"
 ENVELOPE = ("frame", "stream_id", "utc", "_meta", "_control")

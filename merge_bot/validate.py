@@ -13,6 +13,7 @@ from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from merge_bot import messages
+from merge_bot.batch import Batch, Run
 from merge_bot.canonical import digest
 from merge_bot.collection import SUM, Collection, Collections
 from merge_bot.control_schema import fractions
@@ -221,15 +222,25 @@ def _delta(candidate: Candidate, document: Mapping[str, Any], rules: Rules) -> D
         epoch=meta.get("epoch"),
     )
     total = 0
+    records: dict[str, list[Any]] = {}
+    runs: dict[str, list[Run]] = {}
     for key, value in document.items():
         collection = rules.collections.by_delta_key.get(key)
         if collection is None:
             continue
-        if collection.strategy != SUM and rules.suspects(collection.name, value):
+        name = collection.name
+        if collection.strategy != SUM and rules.suspects(name, value):
             return None
-        operations = delta.operations.setdefault(collection.name, [])
-        operations += _operations(delta.origin, total, key, value, collection)
+        if collection.enters_whole:
+            runs.setdefault(name, []).append(Run(len(value), total, pointer(key)))
+            records[name] = [*records[name], *value] if name in records else value
+        else:
+            operations = delta.operations.setdefault(name, [])
+            operations += _operations(delta.origin, total, key, value, collection)
         total += len(value)
+    for name, ones in records.items():
+        collection = rules.collections[name]
+        delta.operations[name] = Batch.of(collection, rules.collections, delta.origin, runs[name], ones)
     for position, request in enumerate(document.get(CONTROL, ())):
         if any(fractions(request)):
             return None

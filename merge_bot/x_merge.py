@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from merge_bot import rule_messages, safe_path
 from merge_bot.collection import (
     APPEND,
+    ENTITIES,
+    FILE,
     HOLD,
     LAST_WRITER_WINS,
     LATEST,
@@ -28,7 +30,6 @@ from merge_bot.messages import Letter
 from merge_bot.paths import Paths
 from merge_bot.strategies.catalog import LAYOUTS_OF
 
-FILE, ENTITIES, SEGMENTS = "file", "entities", "segments"
 WARN = "warn"
 PROPERTY_STRATEGIES = (SUM, UNION, LAST_WRITER_WINS)
 KEY_TYPES = ("string", "integer")

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from merge_bot.batch import Batch, Run
 from merge_bot.canonical import document
 from merge_bot.collection import Collection
+from merge_bot.delta import Origin
 from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import Change, Opening, Store
 from merge_bot.layouts.catalog import open_store
@@ -48,6 +50,12 @@ class CountingFiles(MemoryFiles):
 
 def rules_of(rules: dict[str, Any]) -> Collection:
     return collections_of({"things": rules})["things"]
+
+
+def batch_of(rules: Collection, *records: dict[str, Any]) -> Batch:
+    """The records as one delta brings them."""
+    origin = Origin(0, "w1", "0" * 64, 5, "1970-01-01T00:00:00Z")
+    return Batch.of(rules, {}, origin, [Run(len(records), 0, "/things")], records)
 
 
 @dataclass

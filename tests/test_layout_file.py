@@ -11,7 +11,7 @@ from merge_bot.layouts.base import WHOLE, Change, Opening, Store
 from merge_bot.layouts.catalog import open_store
 from merge_bot.paths import Paths
 from merge_bot.state import MemoryFiles
-from tests.layout_bench import FIELDS, KEYED, Bench, rules_of, stops
+from tests.layout_bench import FIELDS, KEYED, Bench, batch_of, rules_of, stops
 from tests.world import INTEGER, collections_of, schema
 
 OBJECTS = schema("last-writer-wins", layout="file", shape="object", **KEYED)
@@ -59,6 +59,9 @@ def test_conflict_markers_stop_the_merge_with_file_and_line() -> None:
     ]
 
 
+POSTS = schema("append", layout="file", path="state/log.json", pointer="/posts", **KEYED)
+
+
 def shared(files: MemoryFiles, **rules: dict[str, Any]) -> dict[str, Store]:
     documents: dict[str, Any] = {}
     collections = collections_of(rules)
@@ -70,11 +73,11 @@ def test_several_collections_keep_parts_of_one_file_and_the_rest_stays() -> None
     files = MemoryFiles({"state/log.json": document(before)})
     stores = shared(
         files,
-        posts=schema("append", layout="file", path="state/log.json", pointer="/posts", **KEYED),
+        posts=POSTS,
         stats=schema("sum", {"a": INTEGER}, path="state/log.json", pointer="/stats"),
         fresh=schema("union", FIELDS, layout="file", path="state/log.json", pointer="/new/fresh"),
     )
-    stores["posts"].append([('[0,"2"]', {"id": "2"})])
+    stores["posts"].append([batch_of(rules_of(POSTS), {"id": "2"})])
     stores["stats"].put(WHOLE, {"a": 5})
     stores["fresh"].put(WHOLE, [{"id": "x"}])
     changes = [change for name in sorted(stores) for change in stores[name].flush()]
@@ -87,7 +90,7 @@ def test_a_part_that_is_only_asked_for_does_not_appear_in_the_file() -> None:
     files = MemoryFiles({"state/log.json": document({"stats": {"a": 1}})})
     stores = shared(
         files,
-        posts=schema("append", layout="file", path="state/log.json", pointer="/posts", **KEYED),
+        posts=POSTS,
         stats=schema("sum", {"a": INTEGER}, path="state/log.json", pointer="/stats"),
     )
     assert stores["posts"].present(['[0,"1"]']) == set()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from merge_bot.collection import Collection
 from merge_bot.layouts.base import Store
-from tests.layout_bench import HOSTILE, KEYED, Bench, rules_of
+from tests.layout_bench import HOSTILE, KEYED, Bench, batch_of, rules_of
 from tests.world import schema
 
 
@@ -77,7 +77,7 @@ def bring(plug: Plug, store: Store, reference: dict[str, Any], items: Iterable[t
             store.put(key, value)
             reference[key] = value
             continue
-        store.append([(key, value)])
+        store.append([batch_of(plug.collection, value)])
         if plug.each_key_once:
             reference[key] = value
         else:
@@ -92,7 +92,8 @@ def size(value: Any) -> int:
 def same(plug: Plug, bench: Bench, reference: dict[str, Any], names: Iterable[str]) -> None:
     keys = [plug.key(name) for name in names]
     assert bench.open().records(keys) == {key: reference[key] for key in keys if key in reference}
-    assert bench.open().present(keys) == {key for key in keys if key in reference}
+    mark = plug.collection.mark
+    assert bench.open().present({mark(key) for key in keys}) == {mark(key) for key in keys if key in reference}
 
 
 @every_layout
@@ -134,7 +135,7 @@ def test_a_frame_that_only_asks_changes_no_file(plug: Plug) -> None:
     bench.flush(store)
     store = bench.open()
     store.records([plug.key("kai"), plug.key("aria")])
-    store.present([plug.key("kai"), plug.key("aria")])
+    store.present({plug.collection.mark(plug.key(name)) for name in ("kai", "aria")})
     assert (list(store.flush()), store.growth()) == ([], 0)
 
 

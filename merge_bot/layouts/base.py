@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from merge_bot.collection import Collection
+from merge_bot.batch import Batch
+from merge_bot.collection import Collection, Mark
 from merge_bot.paths import Paths
 from merge_bot.state import Files
 
@@ -33,8 +34,8 @@ class Change:
 class Store(Protocol):
     """One collection's records, as its layout keeps them."""
 
-    def present(self, keys: Items[str]) -> set[str]:
-        """Those of `keys` under which there is a record. May answer by key hash (see `canonical.key_hash`)."""
+    def present(self, marks: Items[Mark]) -> set[Mark]:
+        """Those of `marks` (see `Collection.mark`) under whose keys there is a record."""
 
     def records(self, keys: Items[str]) -> dict[str, Any]:
         """The records under `keys`, compared in full; absent ones are missing from the answer."""
@@ -42,8 +43,8 @@ class Store(Protocol):
     def put(self, key: str, value: Any) -> None:
         """Set the value under `key`."""
 
-    def append(self, items: Sequence[tuple[str, Any]]) -> None:
-        """Add (key, record) pairs after what is there, in the order given."""
+    def append(self, batches: Sequence[Batch]) -> None:
+        """Add records after what is there, in the order given."""
 
     def flush(self) -> Iterable[Change]:
         """The files that changed."""

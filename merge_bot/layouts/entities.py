@@ -13,11 +13,12 @@ from hashlib import sha256
 from typing import Any
 
 from merge_bot import letters
-from merge_bot.canonical import document, lines
-from merge_bot.collection import OBSERVE, UNION
+from merge_bot.batch import Batch
+from merge_bot.canonical import document
+from merge_bot.collection import OBSERVE, UNION, Mark
 from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import Change, Opening
-from merge_bot.state import parse_json, parse_lines
+from merge_bot.state import count_lines, parse_json, parse_lines
 from merge_bot.tree import Entry
 
 FOLDER_LIMIT = 1000
@@ -52,22 +53,26 @@ class EntitiesStore:
         self._bytes: dict[str, bytes] = {}
         self._stored: dict[str, Any] = {}
         self._changed: dict[str, Any] = {}
-        self._added: dict[str, list[Any]] = {}
+        self._added: dict[str, list[bytes]] = {}
         self._growth = 0
 
-    def present(self, keys: Items[str]) -> set[str]:
-        return {key for key in keys if self._find(key)}
+    def present(self, marks: Items[Mark]) -> set[Mark]:
+        return {key for key in marks if isinstance(key, str) and self._find(key)}
 
     def records(self, keys: Items[str]) -> dict[str, Any]:
         self._load(keys)
+        for key in keys:
+            if key not in self._stored and (path := self._find(key)):
+                self._stored[key] = self._parse(self._bytes[path], path)
         return {key: self._stored[key] for key in keys if key in self._stored}
 
     def put(self, key: str, value: Any) -> None:
         self._changed[key] = value
 
-    def append(self, items: Sequence[tuple[str, Any]]) -> None:
-        for key, record in items:
-            self._added.setdefault(key, []).append(record)
+    def append(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            for key, line in zip(batch.marks, batch.each_line(), strict=True):
+                self._added.setdefault(str(key), []).append(line)
 
     def flush(self) -> Iterable[Change]:
         keys = sorted(self._changed.keys() | self._added.keys())
@@ -76,10 +81,11 @@ class EntitiesStore:
             if at % _BATCH == 0:
                 self._load(keys[at : at + _BATCH])
             path = self._find(key) or self._place(key, crowd)
-            old, before = self._bytes.pop(path, b""), _size(self._stored.pop(key, []))
+            old = self._bytes.pop(path, b"")
+            before = self._size_before(key, path, old) if old else 0
             if key in self._added:
-                added = self._added[key]
-                new, after = old + lines(added), before + len(added)
+                added = self._added.pop(key)
+                new, after = old + b"\n".join([*added, b""]), before + len(added)
             else:
                 new, after = document(self._changed[key]), _size(self._changed[key])
             self._growth += after - before
@@ -94,12 +100,14 @@ class EntitiesStore:
         return self._find(key)
 
     def _load(self, keys: Iterable[str]) -> None:
-        """Read, in one batch, those of `keys` that are there and not read yet."""
-        where = {key: path for key in keys if key not in self._stored and (path := self._find(key))}
-        data = self._files.read_many(where.values())
-        self._bytes |= data
-        for key, path in where.items():
-            self._stored[key] = self._parse(data[path], path)
+        """Read, in one batch, the files of those of `keys` that are there and not read yet."""
+        paths = (path for key in keys if (path := self._find(key)) and path not in self._bytes)
+        self._bytes |= self._files.read_many(paths)
+
+    def _size_before(self, key: str, path: str, old: bytes) -> int:
+        if self._rules.strategy == OBSERVE:
+            return count_lines(old, path)
+        return _size(self._stored.pop(key) if key in self._stored else self._parse(old, path))
 
     def _parse(self, data: bytes, path: str) -> Any:
         if self._rules.strategy == OBSERVE:

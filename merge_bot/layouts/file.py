@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from merge_bot import letters, strict_json
+from merge_bot.batch import Batch
 from merge_bot.canonical import compact
-from merge_bot.collection import LAST_WRITER_WINS, OBSERVE, SUM, UNION
+from merge_bot.collection import LAST_WRITER_WINS, OBSERVE, SUM, UNION, Mark
 from merge_bot.errors import UnreadableState
 from merge_bot.json_style import CANONICAL, Style, style_of
 from merge_bot.layouts.base import WHOLE, Change, Opening
@@ -109,8 +110,8 @@ class FileStore:
         self._shared = opening.shared
         self._index: dict[str, int] | None = None
 
-    def present(self, keys: Items[str]) -> set[str]:
-        return set(self.records(keys))
+    def present(self, marks: Items[Mark]) -> set[Mark]:
+        return set(self.records([key for key in marks if isinstance(key, str)]))
 
     def records(self, keys: Items[str]) -> dict[str, Any]:
         part = self._part()
@@ -158,14 +159,15 @@ class FileStore:
                 index[key] = len(records)
                 records.append(value)
 
-    def append(self, items: Sequence[tuple[str, Any]]) -> None:
-        if not items:
+    def append(self, batches: Sequence[Batch]) -> None:
+        if not any(batches):
             return
         records = self._part_to_change().value
         index = self._positions(records)
-        for key, record in items:
-            index.setdefault(key, len(records))
-            records.append(record)
+        for batch in batches:
+            for key, operation in zip(batch.marks, batch, strict=True):
+                index.setdefault(str(key), len(records))
+                records.append(operation.record)
 
     def flush(self) -> Iterable[Change]:
         """The whole file, handed out by the first of the collections that share it."""

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from merge_bot import letters
-from merge_bot.canonical import KEY_BYTES, key_bytes, key_hash, lines
+from merge_bot.batch import Batch
+from merge_bot.canonical import KEY_BYTES, key_hash
+from merge_bot.collection import Mark
 from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import Change, Opening
 from merge_bot.paths import numbered
@@ -32,15 +34,12 @@ class SegmentsStore:
         self._keys_folder = opening.paths.keys(opening.collection.name)
         self._has_keys = opening.collection.keeps_records
         self._hashes: dict[str, array[int]] | None = None
-        self._added: list[tuple[str, Any]] = []
+        self._added: list[Batch] = []
+        self._growth = 0
 
-    def present(self, keys: Items[str]) -> set[str]:
-        hashes = {key: key_hash(key) for key in keys}
-        probe = frozenset(hashes.values())
-        found: set[int] = set()
-        for known in self._key_files().values():
-            found |= probe.intersection(known)
-        return {key for key, one in hashes.items() if one in found}
+    def present(self, marks: Items[Mark]) -> set[Mark]:
+        probe = marks if isinstance(marks, set) else set(marks)
+        return set().union(*(probe.intersection(known) for known in self._key_files().values()))
 
     def records(self, keys: Items[str]) -> dict[str, Any]:
         wanted = set(keys)
@@ -61,24 +60,25 @@ class SegmentsStore:
     def put(self, key: str, value: Any) -> None:
         raise TypeError("a segment is append-only")
 
-    def append(self, items: Sequence[tuple[str, Any]]) -> None:
-        self._added.extend(items)
+    def append(self, batches: Sequence[Batch]) -> None:
+        self._added.extend(batches)
+        self._growth += sum(map(len, batches))
 
     def flush(self) -> Iterable[Change]:
-        if not self._added:
+        if not self._growth:
             return
         name = numbered(self._frame)
         path = self._segment(name)
         old = self._files.read(path) or b""  # of a merge of this number that was rolled back, say: never overwritten
         before = len(parse_lines(old, path))
-        after = before + len(self._added)
-        yield Change(path, old + lines(one for _, one in self._added), before, after)
+        after = before + self._growth
+        yield Change(path, b"".join([old, *(one.lines for one in self._added)]), before, after)
         if self._has_keys:
             known = self._key_files()[name].tobytes() if old else b""
-            yield Change(self._keys(name), known + b"".join(key_bytes(key) for key, _ in self._added), before, after)
+            yield Change(self._keys(name), known + b"".join(map(_key_bytes, self._added)), before, after)
 
     def growth(self) -> int:
-        return len(self._added)
+        return self._growth
 
     def path_of(self, key: str) -> str | None:
         """The segment that holds the record under `key`; None if none does."""
@@ -126,3 +126,8 @@ class SegmentsStore:
 
     def _keys(self, name: str) -> str:
         return f"{self._keys_folder}/{name}.keys"
+
+
+def _key_bytes(batch: Batch) -> bytes:
+    marks: Any = batch.marks
+    return array("Q", marks).tobytes()

@@ -6,63 +6,102 @@ already in the state came first), the other recorded whole. Operations: whole re
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from merge_bot.batch import Batch
 from merge_bot.canonical import compact
-from merge_bot.collection import Collection
+from merge_bot.collection import Collection, Mark
 from merge_bot.conflicts import WHOLE_RECORD, Conflicts, candidate
 from merge_bot.delta import Operation, Origin
 from merge_bot.findings import Outcome, Reason, Recover
 from merge_bot.strategies.base import Ground, Loss
 
 
+class Kept(NamedTuple):
+    """What stands under a key: the record, its canonical bytes, and where it came from (None: an earlier frame)."""
+
+    record: Any
+    content: bytes
+    origin: Origin | None
+
+
 class Append:
     """One record per key; the first stays."""
 
-    def fold(self, rules: Collection, operations: Sequence[Operation], ground: Ground) -> list[Loss]:
-        keys = [rules.key_of(operation.record) or "" for operation in operations]
-        taken: dict[str, tuple[Origin | None, Any]] = {
-            key: (None, record) for key, record in ground.store.records(set(keys)).items()
-        }
-        added: list[tuple[str, Any]] = []
+    def fold(self, rules: Collection, batches: Sequence[Batch], ground: Ground) -> list[Loss]:
+        suspects = _suspects(batches, ground)
+        taken = _in_state(rules, batches, ground, suspects) if suspects else {}
         refused: dict[str, list[Operation]] = {}
         losses: list[Loss] = []
-        for key, operation in zip(keys, operations, strict=True):
-            if key not in taken:
-                taken[key] = (operation.origin, operation.record)
-                added.append((key, operation.record))
+        entering: list[Batch] = []
+        for batch in batches:
+            if suspects.isdisjoint(batch.marks):
+                entering.append(batch)
                 continue
-            first, kept = taken[key]
-            if compact(kept) == compact(operation.record):
-                losses.append(Loss(operation, Outcome.DUPLICATE, Reason.SAME_RECORD, detail={"key": key}))
-            else:
-                losses.append(_conflict(key, operation, first, kept))
-                refused.setdefault(key, []).append(operation)
+            kept: list[int] = []
+            for row, mark in enumerate(batch.marks):
+                if mark not in suspects:
+                    kept.append(row)
+                    continue
+                operation, content = batch[row], batch.line(row)
+                key = rules.key_of(operation.record) or ""
+                first = taken.setdefault(key, Kept(operation.record, content, operation.origin))
+                if first.record is operation.record:
+                    kept.append(row)
+                elif first.content == content:
+                    losses.append(Loss(operation, Outcome.DUPLICATE, Reason.SAME_RECORD, detail={"key": key}))
+                else:
+                    losses.append(_conflict(key, operation, first))
+                    refused.setdefault(key, []).append(operation)
+            entering.append(batch.only(kept))
         for key, ones in refused.items():
             _open(ground.conflicts, rules.name, key, taken[key], ones)
-        ground.store.append(added)
+        ground.store.append(entering)
         return losses
 
 
-def _open(
-    conflicts: Conflicts, collection: str, key: str, kept: tuple[Origin | None, Any], refused: Sequence[Operation]
-) -> None:
+def _suspects(batches: Sequence[Batch], ground: Ground) -> set[Mark]:
+    """The marks that stand in the state already or come more than once: only there can a key be taken."""
+    seen: set[Mark] = set()
+    twice: set[Mark] = set()
+    for batch in batches:
+        marks = set(batch.marks)
+        twice |= seen & marks
+        if len(marks) < len(batch.marks):
+            twice.update(mark for mark, times in Counter(batch.marks).items() if times > 1)
+        seen |= marks
+    return twice | ground.store.present(seen)
+
+
+def _in_state(rules: Collection, batches: Sequence[Batch], ground: Ground, suspects: set[Mark]) -> dict[str, Kept]:
+    """What the state holds under the keys of suspect rows."""
+    keys = {
+        rules.key_of(batch[row].record) or ""
+        for batch in batches
+        if not suspects.isdisjoint(batch.marks)
+        for row, mark in enumerate(batch.marks)
+        if mark in suspects
+    }
+    return {key: Kept(record, compact(record), None) for key, record in ground.store.records(keys).items()}
+
+
+def _open(conflicts: Conflicts, collection: str, key: str, kept: Kept, refused: Sequence[Operation]) -> None:
     """Record what was refused under one key, beside what an earlier frame refused."""
-    first, value = kept
     old = conflicts.get(collection, key, WHOLE_RECORD)
-    known = [candidate(first, value)] if first else []
+    known = [candidate(kept.origin, kept.record)] if kept.origin else []
     entry = {
         "frame": old["frame"] if old else refused[0].origin.frame,
         "policy": "first",
-        "value": value,
+        "value": kept.record,
         "candidates": [*known, *(candidate(one.origin, one.record) for one in refused)],
     }
     conflicts.open(collection, key, WHOLE_RECORD, entry)
 
 
-def _conflict(key: str, operation: Operation, first: Origin | None, kept: Any) -> Loss:
-    detail = {"key": key, "kept": kept, "refused": operation.record}
-    if first:
-        detail["kept_from"] = first.stream_id
+def _conflict(key: str, operation: Operation, kept: Kept) -> Loss:
+    detail = {"key": key, "kept": kept.record, "refused": operation.record}
+    if kept.origin:
+        detail["kept_from"] = kept.origin.stream_id
     return Loss(operation, Outcome.CONFLICT, Reason.SAME_KEY_OTHER_CONTENT, Recover.REFETCH_AND_RECOMPUTE, detail)

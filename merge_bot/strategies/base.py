@@ -40,5 +40,5 @@ class Ground:
 class Strategy(Protocol):
     """One way to merge."""
 
-    def fold(self, rules: Collection, operations: Sequence[Operation], ground: Ground) -> list[Loss]:
-        """Bring `operations` into the ground's store."""
+    def fold(self, rules: Collection, operations: Sequence[Any], ground: Ground) -> list[Loss]:
+        """Bring `operations` into the ground's store: batches where records enter whole, else single operations."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from merge_bot.batch import Batch
 from merge_bot.collection import Collection
-from merge_bot.delta import Operation
 from merge_bot.strategies.base import Ground, Loss
 
 
 class Observe:
     """Everything is kept."""
 
-    def fold(self, rules: Collection, operations: Sequence[Operation], ground: Ground) -> list[Loss]:
-        ground.store.append([(rules.key_of(one.record) or "", one.record) for one in operations])
+    def fold(self, rules: Collection, batches: Sequence[Batch], ground: Ground) -> list[Loss]:
+        ground.store.append(batches)
         return []

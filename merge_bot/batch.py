@@ -1,0 +1,144 @@
+"""Pure. A batch: the records that one delta brings to one append or observe collection, as columns.
+
+Such records enter whole, so the merge only needs their canonical lines, what their keys are known by, and what they
+refer to. A column of each costs a fraction of an object a record; an `Operation` is made where somebody asks for it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
+from typing import Any, NamedTuple, overload
+
+import orjson
+
+from merge_bot.canonical import key_bytes, lines
+from merge_bot.collection import OBSERVE, SEGMENTS, Collection, Marks
+from merge_bot.delta import Operation, Origin
+from merge_bot.references import References, references_of
+
+
+class Run(NamedTuple):
+    """Records that follow one another in a delta: how many, the index of the first as an operation, and the pointer of
+    the array that holds them with the first one's place in it."""
+
+    size: int
+    first: int
+    pointer: str
+    place: int = 0
+
+
+class Batch(Sequence[Operation]):
+    """A sequence of operations that keeps columns.
+
+    `lines` are the records as they stand in a `.jsonl` file, `marks` what their keys are known by (empty where nobody
+    asks for keys), `references` what each referring field names.
+    """
+
+    __slots__ = ("_at", "_lines", "_runs", "collection", "lines", "marks", "origin", "references")
+
+    def __init__(
+        self,
+        origin: Origin,
+        collection: str,
+        runs: Sequence[Run],
+        lines: bytes,
+        marks: Marks,
+        references: Mapping[str, References],
+        at: Sequence[int] | None = None,
+    ) -> None:
+        self.origin, self.collection, self.lines, self.marks = origin, collection, lines, marks
+        self.references = references
+        self._runs = runs
+        self._at = range(sum(run.size for run in runs)) if at is None else at
+        self._lines: list[bytes] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        rules: Collection,
+        others: Mapping[str, Collection],
+        origin: Origin,
+        runs: Sequence[Run],
+        records: Sequence[Any],
+    ) -> Batch:
+        """The columns of `records`, each of which satisfies the collection's schema."""
+        return cls(
+            origin, rules.name, runs, lines(records), marks_of(rules, records), references_of(rules, others, records)
+        )
+
+    @classmethod
+    def of_one(cls, rules: Collection, others: Mapping[str, Collection], operation: Operation) -> Batch:
+        """The batch of a single operation, as one that waited comes back."""
+        pointer, _, place = operation.pointer.rpartition("/")
+        runs = [Run(1, operation.index, pointer, int(place) if place.isdecimal() else 0)]
+        return cls.of(rules, others, operation.origin, runs, [operation.record])
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    @overload
+    def __getitem__(self, row: int) -> Operation: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[Operation]: ...
+    def __getitem__(self, row: int | slice) -> Operation | Sequence[Operation]:
+        if isinstance(row, slice):
+            return [self[one] for one in range(*row.indices(len(self)))]
+        index, pointer = self._place(self._at[row])
+        return Operation(self.origin, index, self.collection, pointer, orjson.loads(self.line(row)))
+
+    @property
+    def first(self) -> int:
+        """The index of the first operation: batches of one delta are ranked by it."""
+        return self._place(self._at[0])[0] if self._at else 0
+
+    def line(self, row: int) -> bytes:
+        """One record's line, without its end."""
+        return self.each_line()[row]
+
+    def each_line(self) -> list[bytes]:
+        """Every record's line, without its end."""
+        if self._lines is None:
+            self._lines = self.lines.split(b"\n")[:-1]
+        return self._lines
+
+    def name(self, row: int) -> tuple[str, int]:
+        """What tells one operation from all others: its delta's digest, and its index."""
+        return (self.origin.digest, self._place(self._at[row])[0])
+
+    def only(self, rows: Sequence[int]) -> Batch:
+        """The batch of some of the rows, in their order."""
+        kept = {row: new for new, row in enumerate(rows)}
+        all_lines = self.each_line()
+        references = {}
+        for field, (target, marks, owners) in self.references.items():
+            chosen = [owner in kept for owner in owners]
+            left = [kept[owner] for owner in compress(owners, chosen)]
+            references[field] = References(target, list(compress(marks, chosen)), left)
+        return Batch(
+            self.origin,
+            self.collection,
+            self._runs,
+            b"".join([all_lines[row] + b"\n" for row in rows]),
+            [self.marks[row] for row in rows] if self.marks else self.marks,
+            references,
+            [self._at[row] for row in rows],
+        )
+
+    def _place(self, at: int) -> tuple[int, str]:
+        """The index and the pointer of a record by its place among all that the delta brought."""
+        for run in self._runs:
+            if at < run.size:
+                return run.first + at, f"{run.pointer}/{run.place + at}"
+            at -= run.size
+        raise IndexError(at)
+
+
+def marks_of(rules: Collection, records: Iterable[Mapping[str, Any]]) -> Marks:
+    """What each record's key is known by; empty where a collection never asks for keys."""
+    if rules.layout == SEGMENTS:
+        if rules.strategy == OBSERVE:
+            return ()
+        return array("Q", b"".join([key_bytes(rules.key_of(one) or "") for one in records]))
+    return [rules.key_of(one) or "" for one in records]
