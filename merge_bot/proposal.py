@@ -27,6 +27,11 @@ def head_branch(base: str) -> str:
     return f"{HEAD_PREFIX}{base}"
 
 
+def rollback_branch(base: str) -> str:
+    """The branch that proposes a rollback of `base`: not the one of frames, which each run makes anew."""
+    return f"{HEAD_PREFIX}{base}.rollback"
+
+
 @dataclass(frozen=True, slots=True)
 class Marker:
     """What a pull request carries. `deltas` is the digest of the set of its deltas, `inputs` of all that the frame was
@@ -70,13 +75,20 @@ class Marker:
 
 def deltas_digest(manifest: Manifest) -> str:
     """The set of a frame's deltas as one SHA-256: a copy under another name changes nothing."""
-    return _digest(sorted({str(row["delta"]) for row in manifest.deltas}))
+    return _digest([*_going_back(manifest), *sorted({str(row["delta"]) for row in manifest.deltas})])
 
 
 def inputs_digest(manifest: Manifest, version: str) -> str:
     """Everything that decides what a frame becomes, but for the time: equal inputs make an equal frame."""
     sources = sorted(f"{row['delta']} {row['source']}" for row in manifest.deltas)
-    return _digest([version, str(manifest.rules), str(manifest.frame), str(manifest.base), *sources])
+    which = (str(manifest.rules), str(manifest.frame), str(manifest.base))
+    return _digest([version, *which, *_going_back(manifest), *sources])
+
+
+def _going_back(manifest: Manifest) -> list[str]:
+    """What makes a rollback another one than any other."""
+    told = manifest.rollback
+    return [] if told is None else [f"rollback to {told['to']}", f"requeued {told['requeued']}"]
 
 
 def _digest(words: Iterable[str]) -> str:

@@ -81,8 +81,12 @@ def labels_of(frame: Frame) -> tuple[str, ...]:
 
 def _body(frame: Frame, place: Place) -> str:
     begin = f"{place.marker.line()}\n{_headline(frame)}\n\n{_compare(frame, place)}\n"
-    end = _proof(frame)
-    sections = [one for one in _sections(frame, place) if one.parts]
+    return fitted(begin, _sections(frame, place), proof(frame))
+
+
+def fitted(begin: str, parts: Iterable[Section], end: str) -> str:
+    """A body within `BODY_LIMIT` bytes: sections between what has to be there, cut as far as they must be."""
+    sections = [one for one in parts if one.parts]
     room = BODY_LIMIT - _size(begin) - _size(end)
     texts: dict[int, str] = {}
     # A fair share each, the smallest first: what they leave is shared by those that need more.
@@ -103,15 +107,20 @@ def _headline(frame: Frame) -> str:
 
 
 def _compare(frame: Frame, place: Place) -> str:
+    return (
+        f"{made_from(frame, place)} Each run makes it anew, with everything that waits by then; edit nothing here. "
+        "Merge it in any way. Close it to say no to exactly these deltas."
+    )
+
+
+def made_from(frame: Frame, place: Place) -> str:
+    """A sentence that leads to the commit before and to what changes."""
     base, head = frame.base, place.marker.commit
     where = f"commit {base[:12]} of {code(place.base)}"
     if place.web_url:
         where = f"[{base[:12]}]({place.web_url}/commit/{quote(base, safe='')}) of {code(place.base)}"
         where += f" ([what changes]({place.web_url}/compare/{quote(base, safe='')}...{quote(head, safe='')}))"
-    return (
-        f"Made from {where}. Each run makes it anew, with everything that waits by then; edit nothing here. Merge it "
-        "in any way. Close it to say no to exactly these deltas."
-    )
+    return f"Made from {where}."
 
 
 def _sections(frame: Frame, place: Place) -> Iterator[Section]:
@@ -137,7 +146,8 @@ def _sections(frame: Frame, place: Place) -> Iterator[Section]:
     yield Section(f"{counted(len(held), 'delta')} held for a later frame", "delta", held)
 
 
-def _proof(frame: Frame) -> str:
+def proof(frame: Frame) -> str:
+    """What the frame is known by, and how to hold the branch against it."""
     lines = [f"manifest    {frame.manifest.digest}", f"state tree  {frame.manifest.state_tree}"]
     return f"\n#### To verify\n\n{fenced(chr(10).join(lines))}\n\nAfter merging: `dreamcatcher check`\n"
 

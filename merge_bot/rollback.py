@@ -31,6 +31,7 @@ from merge_bot.publish.base import Published, Publisher
 from merge_bot.publish.commit import CommitPublisher
 from merge_bot.publish.dry_run import DryRun
 from merge_bot.receipts import receipts_bytes
+from merge_bot.remote_clone import BASE, RemoteClone
 from merge_bot.snapshot import Frame
 from merge_bot.state import Meta
 from merge_bot.transports.base import Changes
@@ -49,7 +50,7 @@ class Rolled:
 
 
 def roll_back(
-    clone: Clone,
+    clone: Clone | RemoteClone,
     target: int,
     now: datetime,
     *,
@@ -57,17 +58,36 @@ def roll_back(
     dry_run: bool = False,
     publisher: Publisher | None = None,
 ) -> Rolled:
-    """Make the state of frame `target` the newest frame. Raises as `rollback_frame`, Contended, LocalEdits."""
+    """Make the state of frame `target` the newest frame, here or on a remote; `publisher` is another way out.
+
+    Raises as `rollback_frame`, Contended, LocalEdits, and of a remote RemoteRefused, RemoteUnreachable.
+    """
     if publisher is None:
-        publisher = DryRun() if dry_run else CommitPublisher(clone.repository, clone.ref, clone.author())
+        publisher = DryRun() if dry_run else _way_out(clone)
     for _ in range(ATTEMPTS):
-        history = History(clone)
+        history = _seen(clone)
         base = open_base(clone.repository, history.tip, clone.settings_path)
         frame = rollback_frame(history, base, target, now, requeue=requeue)
+        if (frame.manifest.state_tree, frame.manifest.adopted) == (base.manifest.state_tree, base.manifest.adopted):
+            raise RepositoryError(letters.nothing_to_undo(target))
         published = publisher.publish(frame)
         if published.operation != "contended":
             return Rolled(frame, published)
     raise Contended(merge_letters.contended("The branch", ATTEMPTS))
+
+
+def _way_out(clone: Clone | RemoteClone) -> Publisher:
+    if isinstance(clone, Clone):
+        return CommitPublisher(clone.repository, clone.ref, clone.author())
+    return clone.pusher()
+
+
+def _seen(clone: Clone | RemoteClone) -> History:
+    """The branch as it is now."""
+    if isinstance(clone, Clone):
+        return History(clone)
+    clone.fetch()
+    return History(clone.repository, BASE, clone.settings_path)
 
 
 def rollback_frame(history: History, base: Base, target: int, now: datetime, *, requeue: bool = False) -> Frame:

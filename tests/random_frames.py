@@ -7,6 +7,7 @@ Everything follows from a seed, commit ids included, so that what fails once fai
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from merge_bot.canonical import document
 from merge_bot.clone import Clone
 from merge_bot.delta import file_name, format_utc
+from merge_bot.errors import RepositoryError
 from merge_bot.rollback import roll_back
 from merge_bot.settings import SETTINGS_PATH
 from tests.repo import Repo
@@ -74,10 +76,12 @@ class Teller:
         """One more frame, of a random kind; what it was."""
         self.minute += 7
         if number > 3 and self.chance.random() < 0.12:
-            with Clone.open(str(self.repo.path)) as clone:
-                target = self.chance.randrange(max(0, number - 9), number - 1)
-                roll_back(clone, target, self.now, requeue=self.chance.random() < 0.6)
-            return "rollback"
+            target = self.chance.randrange(max(0, number - 9), number - 1)
+            requeue = self.chance.random() < 0.6
+            # To a frame whose very state this is there is no way back.
+            with Clone.open(str(self.repo.path)) as clone, suppress(RepositoryError):
+                roll_back(clone, target, self.now, requeue=requeue)
+                return "rollback"
         if self.chance.random() < 0.12:
             self.change_a_schema(number)
         self.deliver(number)

@@ -45,8 +45,10 @@ Describe = Callable[[Frame, Place], Words]
 
 
 class PullRequestPublisher:
-    """Proposes frames to branch `base` (no `refs/heads/`). `auto_merge` merges what is proposed; None leaves it.
-    `verified` lets GitHub make the commits."""
+    """Proposes frames to branch `base` (no `refs/heads/`), on the branch `head`.
+
+    `auto_merge` merges what is proposed; None leaves it. `verified` lets GitHub make the commits.
+    """
 
     def __init__(
         self,
@@ -60,10 +62,11 @@ class PullRequestPublisher:
         auto_merge: AutoMerge | None = None,
         verified: VerifiedCommits | None = None,
         web_url: str = "",
+        head: str = "",
         patience: Callable[[], Patience] = lambda: Patience(BUDGET),
     ) -> None:
         self._repository, self._remote, self._github = repository, remote, github
-        self._base, self._head = base, head_branch(base)
+        self._base, self._head = base, head or head_branch(base)
         self._ref = f"refs/heads/{self._head}"
         self._author, self._describe, self._auto_merge, self._web_url = author, describe, auto_merge, web_url
         self._verified, self._patience = verified, patience
@@ -78,7 +81,8 @@ class PullRequestPublisher:
         everything = self._github.pull_requests(self._head)
         mine = self._mine(everything)
         deltas = deltas_digest(frame.manifest)
-        if mine is None and (no := self._veto(everything, deltas)):
+        # A rollback is a person's wish each time, so that no earlier no stands against it.
+        if mine is None and frame.manifest.rollback is None and (no := self._veto(everything, deltas)):
             return _left_alone(no, letters.vetoed(no.number))
         if mine and mine.locked:
             return _left_alone(mine, letters.locked(mine.number))
