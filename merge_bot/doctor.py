@@ -24,6 +24,14 @@ _LETS_PASS = frozenset(
     {"non_fast_forward", "required_linear_history", "creation", "deletion", "branch_name_pattern", "tag_name_pattern",
      "copilot_code_review"}
 )  # fmt: skip
+# What classic protection calls the same things.
+_CLASSIC = {
+    "required_pull_request_reviews": "pull_request",
+    "required_status_checks": "required_status_checks",
+    "required_signatures": "required_signatures",
+    "restrictions": "update",
+    "lock_branch": "update",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +56,17 @@ class Writer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How the workflow lets frames leave: by pull request, and with a token of its own."""
+    """How the workflow lets frames leave: by pull request, with a token of its own, in commits that GitHub signs."""
 
     pull_request: bool = False
     own_token: bool = False
+    signed: bool = False
+
+    def passes(self, kind: str) -> bool:
+        """Whether a rule that would refuse a plain push lets this way's frames pass."""
+        if kind == "required_signatures" and self.signed:
+            return True
+        return self.pull_request and kind in _REFUSES - {"update"}
 
 
 def rules(found: Sequence[Any], branch: str, way: Way) -> Iterator[Finding]:
@@ -63,7 +78,7 @@ def rules(found: Sequence[Any], branch: str, way: Way) -> Iterator[Finding]:
             names.setdefault(str(one.get("type")), []).append(source)
     hindered = False
     for kind, sources in sorted(names.items()):
-        if kind in _LETS_PASS or (kind in _REFUSES - {"update"} and way.pull_request):
+        if kind in _LETS_PASS or way.passes(kind):
             continue
         hindered = True
         # Whom a ruleset lets pass is not in the answer; the default token is never among them.
@@ -71,6 +86,22 @@ def rules(found: Sequence[Any], branch: str, way: Way) -> Iterator[Finding]:
         yield Finding(severity, *letters.rule(kind, sorted(set(sources)), branch, way.own_token, kind in _REFUSES))
     if not hindered:
         yield Finding("fine", letters.rules_fine(len(found), branch))
+
+
+def protection(found: Mapping[str, Any] | None, branch: str, way: Way) -> Iterator[Finding]:
+    """The classic protection of the base branch, as its endpoint gives it; None: it may not be seen."""
+    if found is None:
+        return
+    hindered = False
+    for name, kind in _CLASSIC.items():
+        one = found.get(name)
+        is_set = bool(one.get("enabled", True)) if isinstance(one, dict) else bool(one)
+        if is_set and not way.passes(kind):
+            hindered = True
+            severity: Severity = "problem" if name == "lock_branch" or not way.own_token else "warning"
+            yield Finding(severity, *letters.protected(name, kind, branch, way.own_token))
+    if not hindered:
+        yield Finding("fine", letters.protection_fine(branch, there=bool(found)))
 
 
 def actions_setting(found: Mapping[str, Any] | None, way: Way) -> Iterator[Finding]:
@@ -98,7 +129,8 @@ def clock(now: datetime, newest_commit: datetime | None, server: datetime | None
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What waits: `pending` and `held` (for a later frame) count deltas; `stops` is what a merge would end with."""
+    """What waits: `pending` and `held` (for a later frame) count deltas in the inbox, `on_branches` those on delta
+    branches, as far as this clone knows; `stops` is what a merge would end with."""
 
     frame: int
     pending: int = 0
@@ -107,6 +139,7 @@ class Queue:
     parked: int = 0
     conflicts: int = 0
     stops: str = ""
+    on_branches: int = 0
 
 
 def queue(found: Queue | None, now: datetime) -> Iterator[Finding]:
@@ -117,9 +150,10 @@ def queue(found: Queue | None, now: datetime) -> Iterator[Finding]:
     if found.stops:
         yield Finding("problem", *letters.stops(found.stops))
     if found.oldest is not None and now - found.oldest > STALE:
-        yield Finding("warning", *letters.stale(found.pending, int((now - found.oldest).total_seconds())))
+        seconds = int((now - found.oldest).total_seconds())
+        yield Finding("warning", *letters.stale(found.pending, found.on_branches, seconds))
     else:
-        yield Finding("fine", letters.queue_fine(found.frame, found.pending))
+        yield Finding("fine", letters.queue_fine(found.frame, found.pending, found.on_branches))
     for count, letter in (
         (found.held, letters.held), (found.parked, letters.parked), (found.conflicts, letters.conflicts)
     ):  # fmt: skip

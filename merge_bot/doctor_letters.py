@@ -134,7 +134,7 @@ def rule(kind: str, sources: Sequence[str], branch: str, own_token: bool, refuse
     if kind == "update":
         remedy = f"Leave this branch out of the rule, or {bypass}; a pull request's merge is an update too."
     elif kind == "required_signatures":
-        remedy = f"Set `mode: pull-request` and `auto-merge: squash` (GitHub signs the commit), or {bypass}."
+        remedy = f"Set `commit-mode: api` (GitHub makes the commit and signs it), or {bypass}."
     elif refuses:
         remedy = f"Set `mode: pull-request`, or {bypass}."
     else:
@@ -145,6 +145,30 @@ def rule(kind: str, sources: Sequence[str], branch: str, own_token: bool, refuse
 def rules_fine(count: int, branch: str) -> str:
     held = f"None of the {counted(count, 'rule')}" if count else "No ruleset's rule"
     return f"{held} on {printable(branch)} stands in the merge's way."
+
+
+def protected(name: str, kind: str, branch: str, own_token: bool) -> Letter:
+    what = f"Branch protection of {printable(branch)} has {named(name)}."
+    if name == "lock_branch":
+        return what, "It refuses every push and every merge.", "Settings > Branches: unlock the branch."
+    why = "It refuses the merge's push" + (
+        ", unless it makes an exception for the token's owner." if own_token else "; the default token is no exception."
+    )
+    allow = "let an app pass under Settings > Branches, and give the action its token"
+    ways = {
+        "required_signatures": "Set `commit-mode: api` (GitHub makes the commit and signs it)",
+        "update": "Take the restriction away",
+    }
+    return what, why, f"{ways.get(kind, 'Set `mode: pull-request`')}, or {allow}."
+
+
+def protection_fine(branch: str, *, there: bool) -> str:
+    name = printable(branch)
+    return (
+        f"Nothing in the branch protection of {name} stands in the merge's way."
+        if there
+        else (f"{name} has no classic branch protection.")
+    )
 
 
 MAY_OPEN = "GitHub Actions may open pull requests here."
@@ -197,16 +221,22 @@ def stops(why: str) -> Letter:
     )
 
 
-def stale(count: int, seconds: int) -> Letter:
+def _pending(count: int, on_branches: int) -> str:
+    there = f"{counted(on_branches, 'delta')} on delta branches, as of the last fetch" if on_branches else ""
+    return " and ".join(one for one in (f"{counted(count, 'delta')} pending", there) if one)
+
+
+def stale(count: int, on_branches: int, seconds: int) -> Letter:
+    now = "`dreamcatcher merge` merges the inbox now"
     return (
-        f"{counted(count, 'delta')} pending, the oldest for {counted(seconds // 60, 'minute')}.",
+        f"{_pending(count, on_branches)}, the oldest for {counted(seconds // 60, 'minute')}.",
         "The workflow merges once an hour at the latest, so it does not run, or does not end well.",
-        "Look at the workflow's last runs; `dreamcatcher merge` merges now.",
+        f"Look at the workflow's last runs; {now}, with `--remote NAME` the delta branches too.",
     )
 
 
-def queue_fine(frame: int, count: int) -> str:
-    return f"Frame {frame} is open, {counted(count, 'delta')} pending, none for long."
+def queue_fine(frame: int, count: int, on_branches: int) -> str:
+    return f"Frame {frame} is open, {_pending(count, on_branches)}, none for long."
 
 
 def held(count: int) -> Letter:

@@ -129,7 +129,8 @@ def examine(
     found += [one for workflow in workflows for one in _foreign_writers(workflow, paths)]
     used = [one for _, steps in merging for one in steps]
     own_token = bool(used) and all(_own_token(one) for one in used)
-    return found, Way(bool(used) and all(one.given("mode") == "pull-request" for one in used), own_token)
+    proposes = bool(used) and all(one.given("mode") == "pull-request" for one in used)
+    return found, Way(proposes, own_token, bool(used) and all(one.given("commit-mode") == "api" for one in used))
 
 
 def _concurrency(workflow: Workflow, workflows: list[Workflow]) -> Iterator[Finding]:

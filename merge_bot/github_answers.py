@@ -88,3 +88,24 @@ def server_time(headers: Mapping[str, str]) -> datetime | None:
     except (LookupError, ValueError):
         return None
     return told if told.tzinfo else told.replace(tzinfo=UTC)
+
+
+def is_here(found: Mapping[str, Any]) -> bool:
+    """Whether a pull request's branch lies in the repository itself."""
+    head, base = (((found[side].get("repo") or {}).get("full_name")) for side in ("head", "base"))
+    return head is not None and head == base
+
+
+def message_of(data: Any, otherwise: str | None) -> str:
+    """What GitHub said in a refusal, with the details of a 422."""
+    data = data if isinstance(data, dict) else {}
+    details = [one.get("message") or " ".join(str(one.get(key, "")) for key in ("resource", "field", "code"))
+               if isinstance(one, dict) else str(one) for one in data.get("errors") or ()]  # fmt: skip
+    return ": ".join(str(one) for one in (data.get("message") or otherwise, "; ".join(details)) if one)
+
+
+def innermost(error: BaseException) -> str:
+    """The innermost reason of a failed request; the outer ones repeat its URL."""
+    while isinstance(inner := getattr(error, "reason", None) or (error.args or (None,))[0], BaseException):
+        error = inner
+    return f"{type(error).__name__}: {error}"

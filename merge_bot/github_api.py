@@ -25,6 +25,9 @@ from merge_bot.github_answers import (
     Merged,
     PullRequest,
     RepositoryFacts,
+    innermost,
+    is_here,
+    message_of,
     pull_request,
     reset_time,
     server_time,
@@ -34,6 +37,7 @@ API_URL = "https://api.github.com"
 DISPATCH = "dreamcatcher"
 _TRIES = 3
 _SECONDS = 30
+_PAGE, _PAGES = 100, 10
 _CLOSED = 30  # how many closed pull requests are looked at, the newest first
 _WAITING = {"queued", "pending", "requested", "waiting"}
 _NAME = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}\Z")
@@ -91,7 +95,7 @@ class GitHub:
             for one in self._ask("GET", "/pulls", "list pull requests", asked | {"state": state, "per_page": count})
         ]
         # Some servers leave the filter aside; a fork's branch may have the same name.
-        return [pull_request(one) for one in found if one["head"]["ref"] == head and _is_here(one)]
+        return [pull_request(one) for one in found if one["head"]["ref"] == head and is_here(one)]
 
     def pull_request(self, number: int) -> PullRequest:
         """One pull request, with its state."""
@@ -109,7 +113,24 @@ class GitHub:
     def rules(self, branch: str) -> list[dict[str, Any]]:
         """The rulesets' rules that hold for a branch, each with its `type`."""
         path = f"/rules/branches/{quote(branch, safe='')}"
-        found: list[dict[str, Any]] = self._ask("GET", path, "look at the rules", {"per_page": 100})
+        found: list[dict[str, Any]] = []
+        for page in range(1, _PAGES + 1):
+            more = self._ask("GET", path, "look at the rules", {"per_page": _PAGE, "page": page})
+            found += more
+            if len(more) < _PAGE:
+                break
+        return found
+
+    def protection(self, branch: str) -> dict[str, Any] | None:
+        """The branch's classic protection: {} if it has none, None if the token may not see whether it has."""
+        path = f"/branches/{quote(branch, safe='')}/protection"
+        try:
+            found: dict[str, Any] = self._ask("GET", path, "look at the branch protection", missing=True)
+        except LookupError as error:
+            # An answer of 404 may also mean that the token has no right to ask.
+            return {} if "branch not protected" in str(error).lower() else None
+        except RemoteRefused:
+            return None
         return found
 
     def workflow_permissions(self) -> dict[str, Any] | None:
@@ -222,12 +243,12 @@ class GitHub:
             )
         except github.GithubException as error:
             if missing and error.status in (404, 422):
-                raise LookupError(path) from None
+                raise LookupError(f"{path}: {message_of(error.data, error.message)}") from None
             if merging and error.status in (405, 409):
-                raise _NotNow(error.status, _message(error)) from None
+                raise _NotNow(error.status, message_of(error.data, error.message)) from None
             self._explain(error, doing)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise RemoteUnreachable(letters.unreachable(self.api_url, _short(error))) from None
+            raise RemoteUnreachable(letters.unreachable(self.api_url, innermost(error))) from None
         except (AssertionError, ValueError):
             raise RemoteRefused(letters.not_understood(doing)) from None
         self.clock = server_time(headers)
@@ -244,7 +265,7 @@ class GitHub:
         except github.GithubException as error:
             self._explain(error, name)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise RemoteUnreachable(letters.unreachable(self.api_url, _short(error))) from None
+            raise RemoteUnreachable(letters.unreachable(self.api_url, innermost(error))) from None
         except (AssertionError, ValueError):
             raise RemoteRefused(letters.not_understood(name)) from None
         errors = found.get("errors") or ()
@@ -256,7 +277,7 @@ class GitHub:
     def _explain(self, error: github.GithubException, doing: str) -> NoReturn:
         """Raises the letter about a refusal."""
         status, headers = error.status, {name.lower(): value for name, value in (error.headers or {}).items()}
-        message = _message(error)
+        message = message_of(error.data, error.message)
         limited = isinstance(error, github.RateLimitExceededException) or status == 429
         if limited or (status == 403 and (headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers)):
             raise Contended(letters.rate_limited(reset_time(headers))) from None
@@ -281,24 +302,3 @@ class _NotNow(Exception):
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
         self.status = status
-
-
-def _is_here(found: Mapping[str, Any]) -> bool:
-    """Whether a pull request's branch lies in the repository itself."""
-    head, base = (((found[side].get("repo") or {}).get("full_name")) for side in ("head", "base"))
-    return head is not None and head == base
-
-
-def _message(error: github.GithubException) -> str:
-    """What GitHub said, with the details of a 422."""
-    data = error.data if isinstance(error.data, dict) else {}
-    details = [one.get("message") or " ".join(str(one.get(key, "")) for key in ("resource", "field", "code"))
-               if isinstance(one, dict) else str(one) for one in data.get("errors") or ()]  # fmt: skip
-    return ": ".join(str(one) for one in (data.get("message") or error.message, "; ".join(details)) if one)
-
-
-def _short(error: BaseException) -> str:
-    """The innermost reason of a failed request; the outer ones repeat its URL."""
-    while isinstance(inner := getattr(error, "reason", None) or (error.args or (None,))[0], BaseException):
-        error = inner
-    return f"{type(error).__name__}: {error}"

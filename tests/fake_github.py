@@ -70,6 +70,7 @@ class FakeGitHub:
     administers: bool = False
     methods: set[str] = field(default_factory=lambda: {"merge", "squash", "rebase"})
     rules: list[dict[str, Any]] = field(default_factory=list)
+    protection: dict[str, Any] | None = None  # classic, of main
     refusals: list[tuple[str, Refusal]] = field(default_factory=list)
     after: dict[str, Callable[[], object]] = field(default_factory=dict)
     pulls: dict[int, Pull] = field(default_factory=dict)
@@ -271,7 +272,15 @@ class FakeGitHub:
         return 200, example
 
     def _rules(self, branch: str, query: dict[str, str], body: Any) -> Answer:
-        return 200, self.rules
+        size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
+        return 200, self.rules[(page - 1) * size : page * size]
+
+    def _protection(self, branch: str, query: dict[str, str], body: Any) -> Answer:
+        if not self.administers:
+            raise Refusal(403, "Resource not accessible by integration")
+        if branch != "main" or self.protection is None:
+            raise Refusal(404, "Branch not protected")
+        return 200, self.protection
 
     def _workflow_permissions(self, query: dict[str, str], body: Any) -> Answer:
         if not self.administers:
@@ -338,6 +347,7 @@ _ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
     ("GET", r"git/commits/([0-9a-f]+)", FakeGitHub._commit),
     ("GET", r"git/ref/(.+)", FakeGitHub._ref),
     ("GET", r"rules/branches/(.+)", FakeGitHub._rules),
+    ("GET", r"branches/(.+)/protection", FakeGitHub._protection),
     ("GET", "actions/permissions/workflow", FakeGitHub._workflow_permissions),
     ("POST", "dispatches", FakeGitHub._dispatch),
     ("GET", "actions/runs", FakeGitHub._runs),
@@ -403,8 +413,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _one_segment(path: str) -> str:
     """A path as the document understands it: a ref's slashes are no path's."""
-    found = re.match(r"(/repos/[^/]+/[^/]+/(?:git/refs?|rules/branches)/)(.+)", path)
-    return found[1] + quote(unquote(found[2]), safe="") if found else path
+    found = re.match(r"(/repos/[^/]+/[^/]+/(?:git/refs?|rules/branches|branches)/)(.+?)(/protection)?\Z", path)
+    return found[1] + quote(unquote(found[2]), safe="") + (found[3] or "") if found else path
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ PATHS = [REPOSITORY] + [
     for rest in (
         "pulls", "pulls/{pull_number}", "pulls/{pull_number}/merge", "issues/{issue_number}/labels", "dispatches",
         "git/commits/{commit_sha}", "git/ref/{ref}", "git/refs", "git/refs/{ref}", "rules/branches/{branch}",
+        "branches/{branch}/protection",
         "actions/runs", "actions/permissions/workflow",
     )
 ]  # fmt: skip

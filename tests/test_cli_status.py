@@ -100,6 +100,7 @@ def test_the_data_is_what_its_description_says(world: Repo) -> None:
         "overwritten": 0,
         "by_worker": {"w1": 1, "w2": 1, "w3": 1},
         "held": [f"{INBOX}/frame-900-w2.json"],
+        "on_branches": {},
         "oldest": "2026-03-25T03:01:00Z",
     }
     merged = world.git("log", "-1", "--format=%H", "--grep=^merge frame 405")

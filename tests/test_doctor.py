@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from merge_bot.cli.doctor import __doc__ as described
-from merge_bot.doctor import Finding, Queue, Way, clock, queue, rules
+from merge_bot.doctor import Finding, Queue, Way, clock, protection, queue, rules
 from merge_bot.doctor_workflows import examine
 from merge_bot.path_filter import accepts
 from merge_bot.paths import Paths
@@ -33,6 +34,8 @@ def test_the_workflow_that_init_writes_has_no_mistake() -> None:
     found, way = examine({FILE: GOOD.encode()}, "main", Paths())
     assert found == [Finding("fine", f"{FILE} merges, and has no mistake that is known.")]
     assert way == Way()
+    signed = GOOD.replace("dreamcatcher-action@v1", "dreamcatcher-action@v1\n        with: { commit-mode: api }")
+    assert examine({FILE: signed.encode()}, "main", Paths())[1] == Way(signed=True)
 
 
 GROUP = """concurrency:
@@ -186,6 +189,8 @@ def test_filters_are_read_as_github_does(patterns: list[str], text: str, accepte
         ("pull_request", Way(own_token=True), "warning"),
         ("pull_request", Way(pull_request=True), "fine"),
         ("required_signatures", Way(), "problem"),
+        ("required_signatures", Way(signed=True), "fine"),
+        ("required_status_checks", Way(signed=True), "problem"),
         ("required_status_checks", Way(), "problem"),
         ("update", Way(pull_request=True), "problem"),
         ("non_fast_forward", Way(), "fine"),
@@ -197,6 +202,45 @@ def test_filters_are_read_as_github_does(patterns: list[str], text: str, accepte
 def test_rules_are_judged_by_what_they_do_to_the_push(kind: str, way: Way, severity: str) -> None:
     (found,) = rules([{"type": kind, "ruleset_source": "octo/world", "ruleset_id": 7}], "main", way)
     assert found.severity == severity
+
+
+@pytest.mark.parametrize(
+    ("found", "way", "severities"),
+    [
+        (None, Way(), []),
+        ({}, Way(), ["fine"]),
+        ({"required_pull_request_reviews": {"url": "u"}}, Way(), ["problem"]),
+        ({"required_pull_request_reviews": {"url": "u"}}, Way(own_token=True), ["warning"]),
+        ({"required_pull_request_reviews": {"url": "u"}}, Way(pull_request=True), ["fine"]),
+        ({"required_status_checks": {"contexts": []}, "lock_branch": {"enabled": True}}, Way(), ["problem"] * 2),
+        ({"lock_branch": {"enabled": True}}, Way(True, True, True), ["problem"]),
+        ({"lock_branch": {"enabled": False}, "required_signatures": {"enabled": False}}, Way(), ["fine"]),
+        ({"required_signatures": {"enabled": True}}, Way(), ["problem"]),
+        ({"required_signatures": {"enabled": True}}, Way(signed=True), ["fine"]),
+        ({"restrictions": {"users": []}}, Way(pull_request=True), ["problem"]),
+        (
+            {"restrictions": None, "enforce_admins": {"enabled": True}, "allow_deletions": {"enabled": True}},
+            Way(),
+            ["fine"],
+        ),
+    ],
+)
+def test_classic_protection_is_judged_as_rules_are(found: Any, way: Way, severities: list[str]) -> None:
+    assert [one.severity for one in protection(found, "main", way)] == severities
+
+
+def test_classic_protection_in_the_way_is_explained() -> None:
+    reviews, lock = protection({"required_pull_request_reviews": {}, "lock_branch": {"enabled": True}}, "main", Way())
+    assert (reviews.what, reviews.why, reviews.remedy) == (
+        "Branch protection of main has `required_pull_request_reviews`.",
+        "It refuses the merge's push; the default token is no exception.",
+        "Set `mode: pull-request`, or let an app pass under Settings > Branches, and give the action its token.",
+    )
+    assert (lock.what, lock.why, lock.remedy) == (
+        "Branch protection of main has `lock_branch`.",
+        "It refuses every push and every merge.",
+        "Settings > Branches: unlock the branch.",
+    )
 
 
 def test_a_rule_in_the_way_is_explained() -> None:
@@ -224,6 +268,12 @@ def test_a_queue_is_stale_after_an_hour() -> None:
     assert [one.what for one in queue(Queue(7, 2, NOW - hour), NOW)] == [
         "Frame 7 is open, 2 deltas pending, none for long."
     ]
+    (both,) = queue(Queue(7, 2, NOW - 2 * hour, on_branches=1), NOW)
+    assert (both.what, both.remedy) == (
+        "2 deltas pending and 1 delta on delta branches, as of the last fetch, the oldest for 120 minutes.",
+        "Look at the workflow's last runs; `dreamcatcher merge` merges the inbox now, with `--remote NAME` the delta "
+        "branches too.",
+    )
     late = Queue(7, 2, NOW - 2 * hour, 1, 2, 3, "Stop.\n  Why.")
     assert [(one.severity, one.what) for one in queue(late, NOW)] == [
         ("problem", "A merge would stop: Stop."),
@@ -300,6 +350,45 @@ def test_github_is_asked_where_there_is_a_token(repo: Repo, fake: FakeGitHub) ->
     assert done.code == 1
     assert f'The rule `required_signatures` holds for main (ruleset "{SLUG} 1").\n' in done.out
     assert "  GitHub Actions may open pull requests here.\n" in done.out
+
+
+def test_rules_are_read_to_the_last_page(repo: Repo, fake: FakeGitHub) -> None:
+    kinds = ["deletion"] * 100 + ["required_signatures"]
+    fake.rules = [
+        {"type": kind, "ruleset_source_type": "Repository", "ruleset_source": SLUG, "ruleset_id": 1} for kind in kinds
+    ]
+    done = run("doctor", "--repo", repo.path, "--github", SLUG)
+    assert "The rule `required_signatures` holds for main" in done.out
+    fake.rules.pop()
+    assert "None of the 100 rules on main stands" in run("doctor", "--repo", repo.path, "--github", SLUG).out
+
+
+NOT_SEEN = (
+    "  Classic branch protection (Settings > Branches): only a token with Administration: read sees that. Rulesets "
+    "were looked at.\n"
+)
+
+
+def test_classic_protection_is_read_where_it_may_be_seen(repo: Repo, fake: FakeGitHub) -> None:
+    assert NOT_SEEN in run("doctor", "--repo", repo.path, "--github", SLUG).out
+    fake.administers = True
+    done = run("doctor", "--repo", repo.path, "--github", SLUG)
+    assert "  main has no classic branch protection.\n" in done.out and NOT_SEEN not in done.out
+    fake.protection = {"required_signatures": {"url": "https://github.com/x", "enabled": True}}
+    done = run("doctor", "--repo", repo.path, "--github", SLUG)
+    assert (done.code, "  Branch protection of main has `required_signatures`.\n" in done.out) == (1, True)
+    fake.refuse("GET .*/protection", 404, "Not Found")
+    done = run("doctor", "--repo", repo.path, "--github", SLUG)
+    assert (done.code, NOT_SEEN in done.out) == (0, True)
+
+
+def test_deltas_on_branches_wait_in_the_queue_too(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun(repo)
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-03-25T00:00:00Z")
+    commit = repo.git("commit-tree", "HEAD^{tree}", "-m", "a delta")
+    repo.git("update-ref", "refs/remotes/origin/deltas/w1", commit)
+    done = run("doctor", "--repo", repo.path)
+    assert "  0 deltas pending and 1 delta on delta branches, as of the last fetch, the oldest for " in done.out
 
 
 def test_a_token_without_rights_leaves_the_rest(repo: Repo, fake: FakeGitHub) -> None:

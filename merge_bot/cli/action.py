@@ -189,14 +189,14 @@ def _github(environment: ActionEnvironment) -> GitHub:
 
 def _in_the_workspace(environment: ActionEnvironment) -> _Ran:
     """The workspace's checkout, merged and committed there."""
-    from merge_bot.cli.around import remarks_on
+    from merge_bot.cli.around import delta_branches, remarks_on
     from merge_bot.clone import Clone
 
     inputs = environment.inputs
     with Clone.open(str(environment.workspace), environment.branch, trust=True) as clone:
         clone.settings_path = inputs.settings
         _find_branch(clone, environment.branch, inputs.dry_run)
-        remarks = list(remarks_on(clone))
+        remarks = [*remarks_on(clone), *delta_branches(clone)]
         collected, found = wait_for_workers(
             lambda: clone.collected(datetime.now(UTC), dry_run=inputs.dry_run),
             0 if inputs.dry_run else inputs.grace_seconds,

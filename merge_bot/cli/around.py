@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from merge_bot.cli import letters
+from merge_bot.cli.looking import on_branches
 from merge_bot.clone import Clone
 from merge_bot.collect import read_settings
 from merge_bot.errors import RepositoryError
 from merge_bot.git.scan import CHANGING
+from merge_bot.paths import Paths
 from merge_bot.settings import Settings
 from merge_bot.state import MemoryFiles
+from merge_bot.workers import Workers
 
 
 def branch_of(clone: Clone) -> str:
@@ -35,6 +38,16 @@ def remarks_on(clone: Clone) -> Iterator[str]:
     if changed := uncommitted_rules(clone):
         yield letters.uncommitted_rules(changed)
     yield from letters.odd_files(clone.waiting().odd, CHANGING)
+
+
+def delta_branches(clone: Clone) -> Iterator[str]:
+    """What lies on delta branches, which are merged where they were pushed. A clone may know them from long ago: from
+    there, a branch that is behind its newest merge would look as if it had been cut back."""
+    if clone.tip is None:
+        return
+    settings = clone.settings
+    if found := on_branches(clone, Workers.read(clone.files, Paths(settings.state))).commits:
+        yield letters.on_branches(found)
 
 
 def uncommitted_rules(clone: Clone) -> list[str]:

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 _BAD_SCHEMAS = "Who writes some collections: their schemas have mistakes. Run `dreamcatcher check`."
 
+_NO_PROTECTION = (
+    "Classic branch protection (Settings > Branches): only a token with Administration: read sees that. Rulesets were "
+    "looked at."
+)
+
 _EPILOG = """\b
 Examples:
   dreamcatcher doctor                       the workflows, the clock, the queue, and who writes what
@@ -124,13 +129,14 @@ def _is_the_action(clone: Clone) -> bool:
 
 def _committed(clone: Clone) -> datetime | None:
     """When the newest commit was made, by its committer's clock."""
+    from merge_bot.cli.looking import LATEST
+
     tip = clone.tip
     header = clone.repository.read_commits([tip])[tip].partition(b"\n\n")[0] if tip else b""
     for line in header.split(b"\n"):
         if line.startswith(b"committer "):
             seconds = line.split()[-2]
-            # Beyond the year 9999 there is no date to compare with.
-            return datetime.fromtimestamp(min(int(seconds), 253_402_300_799), UTC) if seconds.isdigit() else None
+            return datetime.fromtimestamp(min(int(seconds), LATEST), UTC) if seconds.isdigit() else None
     return None
 
 
@@ -152,11 +158,13 @@ def _seen(clone: Clone) -> Queue | None:
     status = look(clone)
     if status is None:
         return None
+    branches = status.branches
+    oldest = min((one for one in (status.waiting.oldest, branches.oldest) if one), default=None)
     both = {*status.waiting.committed, *status.waiting.uncommitted}
     held = sum(frame_of(path) > status.meta.frame for path in both)
     return Queue(
-        status.meta.frame, len(both) - held, status.waiting.oldest, held,
-        len(status.parked), len(status.conflicts), status.stops,
+        status.meta.frame, len(both) - held, oldest, held,
+        len(status.parked), len(status.conflicts), status.stops, branches.count,
     )  # fmt: skip
 
 
@@ -191,10 +199,14 @@ def _ask_github(
     hub = GitHub(github, token, api_url)
     try:
         found.findings += doctor.rules(hub.rules(branch), branch, way)
+        protection = hub.protection(branch)
         setting = hub.workflow_permissions()
     except DreamcatcherError as error:
         found.not_looked_at.append(f"GitHub itself: {error}")
         return hub.clock
+    found.findings += doctor.protection(protection, branch, way)
+    if protection is None:
+        found.not_looked_at.append(_NO_PROTECTION)
     if setting is None:
         found.not_looked_at.append("Whether actions may open pull requests: only an administrator's token sees that.")
     found.findings += doctor.actions_setting(setting, way)

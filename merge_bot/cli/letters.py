@@ -42,6 +42,15 @@ def checked_out_elsewhere(branch: str, place: str) -> str:
     )
 
 
+def on_branches(commits: Mapping[str, int]) -> str:
+    """`commits` on delta branches that this clone has, by worker, and that no merge took in."""
+    count = sum(commits.values())
+    return (
+        f"{counted(count, 'delta')} {'waits' if count == 1 else 'wait'} on delta branches, as of the last fetch "
+        f"({listed(list(commits))}). They are merged where they were pushed: `dreamcatcher merge --remote NAME`."
+    )
+
+
 def arrived_meanwhile(count: int) -> str:
     return f"{counted(count, 'delta')} arrived meanwhile and will come with the next merge."
 

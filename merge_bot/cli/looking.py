@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from merge_bot.audit_files import walk
 from merge_bot.clone import Clone
 from merge_bot.conflicts import Conflict, Conflicts
-from merge_bot.delta import FILE_NAME
+from merge_bot.delta import FILE_NAME, STREAM_ID
 from merge_bot.errors import DreamcatcherError
 from merge_bot.git import LocalFiles
 from merge_bot.git.history import LastChange
+from merge_bot.git.line import lines_of
 from merge_bot.manifest import Manifest, read_manifest
 from merge_bot.parked import Parked, read_parked
 from merge_bot.paths import Paths
 from merge_bot.state import Meta, read_meta
+from merge_bot.target import DELTA_BRANCHES
+from merge_bot.transports.branches import MAX_COMMITS
 from merge_bot.transports.inbox import KEPT_NAMES
 from merge_bot.workers import Workers
 
+LATEST = 253_402_300_799  # seconds; beyond the year 9999 there is no date to compare with
+_DELTA_REF = re.compile(r"refs/(?:remotes/[^/]+|heads)/deltas/(.+)", re.DOTALL)
 UNNAMED = "(no delta's name)"
 
 
@@ -35,6 +41,18 @@ class Waiting:
     oldest: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OnBranches:
+    """Commits on delta branches that no merge took in, by worker, and when the first of them was made."""
+
+    commits: dict[str, int] = field(default_factory=dict)
+    oldest: datetime | None = None
+
+    @property
+    def count(self) -> int:
+        return sum(self.commits.values())
+
+
 @dataclass(slots=True)
 class Status:
     """What is known of a branch without merging. `stops` is the letter that a merge would end with."""
@@ -48,6 +66,7 @@ class Status:
     parked: list[Parked]
     workers: Workers
     stops: str
+    branches: OnBranches
 
 
 def worker_of(path: str) -> str:
@@ -76,6 +95,7 @@ def look(clone: Clone) -> Status | None:
     except DreamcatcherError as error:
         stops = str(error)
     local = clone.waiting()
+    workers = Workers.read(files, paths)
     return Status(
         meta,
         manifest,
@@ -84,9 +104,30 @@ def look(clone: Clone) -> Status | None:
         local.odd,
         list(Conflicts.read(files, paths).all()),
         read_parked(files, paths),
-        Workers.read(files, paths),
+        workers,
         stops,
+        on_branches(clone, workers),
     )
+
+
+def on_branches(clone: Clone, workers: Workers) -> OnBranches:
+    """What the delta branches that were fetched into this clone, or lie in it, still hold. Nothing is fetched.
+
+    A branch that was fetched before its newest merge holds nothing new; of one that the clone cannot hold against its
+    watermark nothing is known.
+    """
+    refs = {**clone.repository.refs("refs/remotes/"), **clone.repository.refs(DELTA_BRANCHES)}
+    owners = {ref: named[1] for ref in refs if (named := _DELTA_REF.match(ref)) and STREAM_ID.match(named[1])}
+    marks = workers.watermarks()
+    until = {ref: marks[name] for ref, name in owners.items() if name in marks}
+    lines = lines_of(clone.repository, {ref: refs[ref] for ref in owners}, until, MAX_COMMITS)
+    times: dict[str, dict[str, int]] = {}
+    for ref, line in lines.items():
+        if line.commits and (not line.is_rewound or clone.repository.has_commit(until[ref])):
+            times.setdefault(owners[ref], {}).update({one: line.times[one] for one in line.commits})
+    first = min((one for commits in times.values() for one in commits.values()), default=None)
+    oldest = None if first is None else datetime.fromtimestamp(min(first, LATEST), UTC)
+    return OnBranches({name: len(commits) for name, commits in sorted(times.items())}, oldest)
 
 
 def _waiting(clone: Clone, tip: str, meta: Meta, manifest: Manifest, paths: Paths, local: LocalFiles) -> Waiting:

@@ -44,6 +44,9 @@ where the merge itself cannot go on (unreadable state, say), and nothing is writ
 def command(dry_run: bool, remote: str | None, grace: int | None, branch: str | None, repo: str, as_json: bool) -> int:
     """Merge every delta that waits in the inbox into the open frame, as one commit.
 
+    The inbox of this clone's branch, that is; what workers submitted to branches of their own (deltas/WORKER) is merged
+    where they pushed it, with --remote.
+
     New files in the work tree's inbox are committed first; what was merged leaves it in the merge commit and is kept,
     byte for byte, in the frame's folder. With nothing pending there is no commit.
     """
@@ -62,12 +65,12 @@ def command(dry_run: bool, remote: str | None, grace: int | None, branch: str | 
 
 
 def _merge_here(repo: str, branch: str | None, dry_run: bool, grace: int | None) -> tuple[Result, list[str]]:
-    from merge_bot.cli.around import refuse_elsewhere, remarks_on
+    from merge_bot.cli.around import delta_branches, refuse_elsewhere, remarks_on
     from merge_bot.clone import Clone
 
     with Clone.open(repo, branch) as clone:
         refuse_elsewhere(clone)
-        remarks = list(remarks_on(clone))
+        remarks = [*remarks_on(clone), *delta_branches(clone)]
         if grace and not dry_run:
             wait_for_workers(lambda: clone.collected(datetime.now(UTC)), grace)
         return clone.merge(datetime.now(UTC), dry_run=dry_run, progress=progress), remarks

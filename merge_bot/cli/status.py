@@ -10,7 +10,7 @@ The data (`status --json`) is stable; keys are added, never changed:
     stops          the letter that a merge would end with, or null
     waiting        the inbox: paths committed and uncommitted, how many versions were overwritten, the number of files
                    by_worker, the paths held for a later frame, the time at which the oldest of the others was
-                   committed
+                   committed; on_branches: the number of commits on delta branches that this clone knows, by worker
     odd            what lies in the inbox and is no file, with what it is
     conflicts      every open conflict, as in `merge --json`
     parked         every record that waits, as in `merge --json`
@@ -99,6 +99,7 @@ def _as_data(status: Status, branch: str) -> dict[str, Any]:
             "overwritten": waiting.overwritten,
             "by_worker": dict(sorted(Counter(worker_of(path) for path in both).items())),
             "held": [path for path in both if frame_of(path) > status.meta.frame],
+            "on_branches": status.branches.commits,
             "oldest": waiting.oldest.isoformat().replace("+00:00", "Z") if waiting.oldest else None,
         },
         "odd": status.odd,
@@ -162,6 +163,8 @@ def _waiting_body(status: Status, now: datetime) -> Iterator[Item | Table]:
             yield Item(f"and {counted(len(names) - len(rows), 'more worker')}")
     if waiting.overwritten:
         yield Item(letters.overwritten(waiting.overwritten))
+    if status.branches.count:
+        yield Item(letters.on_branches(status.branches.commits))
     if waiting.oldest:
         seconds = int((now - waiting.oldest).total_seconds())
         yield Item(letters.oldest(waiting.oldest.strftime("%Y-%m-%dT%H:%M:%SZ"), seconds, too_long=seconds > _LONG))
