@@ -28,7 +28,7 @@ from merge_bot.merge import clock_rules
 from merge_bot.paths import Paths
 from merge_bot.records import files_of, record_of, records_in
 from merge_bot.state import Files
-from merge_bot.strategies.last_writer_wins import standing
+from merge_bot.strategies.clocks import standing
 
 if TYPE_CHECKING:
     from merge_bot.history import History

@@ -192,7 +192,9 @@ class _Sieve:
         if not operations:
             return before, []
         if rules.strategy == LAST_WRITER_WINS:
-            folded = fold_entity(rules, value, clock, operations)
+            folded = fold_entity(rules, value, clock, operations, self._grounds[entity[0]].frame)
+            if not folded.entered:
+                return before, []
             problems = [(name, letters.OUT_OF_RANGE) for name in folded.out_of_range]
             return (folded.entity, folded.clock), problems or self._rules.entity_problems(rules, folded.entity)
         old = value or {}

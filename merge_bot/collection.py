@@ -15,6 +15,8 @@ from merge_bot.canonical import compact, key_hash
 
 SUM, UNION, APPEND, OBSERVE, LAST_WRITER_WINS = "sum", "union", "append", "observe", "last-writer-wins"
 LATEST, HOLD = "latest", "hold"
+EXPECT = "_expect"
+"""The key under which an operation says what it was computed from; no field has this name."""
 FILE, ENTITIES, SEGMENTS = "file", "entities", "segments"
 
 Mark = int | str
@@ -115,6 +117,11 @@ class Collection:
     def holding(self) -> Mapping[str, str]:
         """The references whose records wait until what they name is there."""
         return {name: one for name, one in self.references.items() if name not in self.lenient}
+
+    def is_overwritten(self, name: str) -> bool:
+        """Whether a later write of this field takes the place of the one before: not of keys, nor of what adds up."""
+        of_key = any(part.name == name for part in self.key)
+        return self.strategy == LAST_WRITER_WINS and not of_key and self.rule(name).strategy not in (SUM, UNION)
 
     def rule(self, name: str) -> PropertyRule:
         """How property `name` of a last-writer-wins entity merges."""

@@ -19,6 +19,7 @@ from merge_bot.parked import read_parked
 from merge_bot.records import record_of
 from merge_bot.replay import ArchiveTransport, base_of
 from merge_bot.state import parse_lines
+from merge_bot.strategies.conditions import REFUSALS
 from merge_bot.validate import validate
 
 if TYPE_CHECKING:
@@ -100,13 +101,16 @@ def contributions(history: History, frame: int) -> Workers:
 
 def _fates(history: History, frame: int) -> dict[tuple[str, str], str]:
     """By (delta, pointer): what became of each operation that was not simply applied."""
-    path = history.paths.receipts(frame)
-    receipts = parse_lines(history.archived(frame, path) or b"", path)
     return {
         (receipt["digest"], one["pointer"]): one["outcome"]
-        for receipt in receipts
+        for receipt in _receipts(history, frame)
         for one in receipt.get("operations", ())
     }
+
+
+def _receipts(history: History, frame: int) -> list[dict[str, Any]]:
+    path = history.paths.receipts(frame)
+    return parse_lines(history.archived(frame, path) or b"", path)
 
 
 def _diverged(deltas: list[Delta], collections: Collections, state: State) -> Iterator[Divergence]:
@@ -133,7 +137,8 @@ def _diverged(deltas: list[Delta], collections: Collections, state: State) -> It
 
 
 def entered(history: History, manifest: Manifest) -> list[Operation]:
-    """The operations that a merge folded: of its deltas and of what was parked before, less what waits on."""
+    """The operations that entered the state: of a frame's deltas and of what was parked before, less what waits on and
+    what its condition kept out."""
     return history.remember(("entered", manifest.frame), lambda: _entered(history, manifest))
 
 
@@ -144,7 +149,16 @@ def _entered(history: History, manifest: Manifest) -> list[Operation]:
     parked = [one.operation for one in read_parked(base.files, base.paths)]
     of_deltas = (one for delta in merged_deltas(history, manifest, base) for one in _all(delta))
     all_of_them = sorted([*parked, *of_deltas], key=lambda one: one.rank)
-    return [one for one in all_of_them if (one.origin.digest, one.index) not in waiting]
+    found = [one for one in all_of_them if (one.origin.digest, one.index) not in waiting]
+    if not any(one.condition for one in found):
+        return found
+    refused = {
+        (receipt["digest"], one["pointer"])
+        for receipt in _receipts(history, manifest.frame)
+        for one in receipt.get("operations", ())
+        if one["reason"] in REFUSALS
+    }
+    return [one for one in found if (one.origin.digest, one.pointer) not in refused]
 
 
 def merged_deltas(history: History, manifest: Manifest, base: Base) -> list[Delta]:

@@ -36,14 +36,36 @@ class Origin(NamedTuple):
     utc: str
 
 
+class Condition(NamedTuple):
+    """What an operation was computed from, and has to find unchanged.
+
+    `expect` is the value that each field had (None: none, or null); `base` is the frame whose state was read, after
+    which no field that the operation writes may have been written.
+    """
+
+    expect: Mapping[str, Any]
+    base: int | None = None
+
+    @property
+    def needs_entity(self) -> bool:
+        """Whether it can hold only where there is an entity already."""
+        return any(value is not None for value in self.expect.values())
+
+
 class Operation(NamedTuple):
-    """One change. `record` is the record, or {counter: increment} for a sum."""
+    """One change. `record` is the record, or {counter: increment} for a sum; `condition` says when it may count."""
 
     origin: Origin
     index: int  # type: ignore[assignment]  # in the place of tuple.index, which nobody needs
     collection: str
     pointer: str
     record: Any
+    condition: Condition | None = None
+
+    @property
+    def brings(self) -> bool:
+        """Whether its record may be the first under its key, so that others can refer to it."""
+        return self.condition is None or not self.condition.needs_entity
 
     @property
     def rank(self) -> tuple[Origin, int]:

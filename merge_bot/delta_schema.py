@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from merge_bot.collection import LAST_WRITER_WINS, SUM, UNION, Collection, Collections
+from merge_bot.collection import EXPECT, LAST_WRITER_WINS, SUM, UNION, Collection, Collections
 from merge_bot.control_schema import control_schema
 from merge_bot.delta import MAX_FRAME
 from merge_bot.json_schema import DIALECT
@@ -53,6 +53,13 @@ ENVELOPE: Mapping[str, Any] = {
                 "type": "string",
                 "pattern": "^[A-Za-z0-9_.:/-]{1,128}$",
             },
+            "base": {
+                "description": "The frame whose state this delta was computed from: one less than the open frame then. "
+                "A field that was written since keeps what it has, and the receipt says refetch_and_recompute.",
+                "type": "integer",
+                "minimum": 0,
+                "maximum": MAX_FRAME,
+            },
         },
     },
 }
@@ -99,12 +106,35 @@ def operand(collection: Collection) -> dict[str, Any]:
                 properties[name] = _increment(properties[name])
             elif rule.strategy == UNION:
                 properties[name] = {key: one for key, one in properties[name].items() if key not in _OF_THE_SET}
+    schema, properties = _with_expectation(collection, schema, properties)
     for part in (*collection.key, *collection.else_key):
         # An empty key names nothing, and would make one record of all that lack it.
         one = properties[part.name]
         if not part.hashed and one.get("type") == "string":
             properties[part.name] = {**one, "minLength": max(1, one.get("minLength", 1))}
     return {**schema, "properties": properties}
+
+
+def _with_expectation(
+    collection: Collection, schema: dict[str, Any], properties: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Adds `_expect`, which is of the operation and not of the record: keywords that count or name keys let it pass."""
+    closed = schema.get("additionalProperties") is False
+    if collection.strategy != LAST_WRITER_WINS:
+        return schema, properties if closed else {**properties, EXPECT: False}
+    if "maxProperties" in schema:
+        schema = {**schema, "maxProperties": schema["maxProperties"] + 1}
+    if "propertyNames" in schema:
+        schema = {**schema, "propertyNames": {"anyOf": [{"const": EXPECT}, schema["propertyNames"]]}}
+    fields: dict[str, bool] = {name: collection.is_overwritten(name) for name in properties}
+    expectation = {
+        "description": "What this was computed from: the value that a field had, null for none. If one has changed, "
+        "nothing of this record is set, and the receipt says refetch_and_recompute.",
+        "type": "object",
+        "properties": {name: may for name, may in fields.items() if may or not closed},
+        "additionalProperties": not closed,
+    }
+    return schema, {**properties, EXPECT: expectation}
 
 
 def entity_schema(collection: Collection) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from merge_bot import messages
-from merge_bot.collection import SUM, Collection
+from merge_bot.collection import EXPECT, LAST_WRITER_WINS, SUM, Collection
 from merge_bot.control_schema import FIELDS, MAX_REQUESTS, compiled, fractions
 from merge_bot.delta import MAX_FRAME, STREAM_ID, Candidate, parse_utc
 from merge_bot.delta_schema import CONTROL, ENVELOPE, FALLBACK, REQUIRED, example
@@ -150,6 +150,11 @@ def _envelope(document: Mapping[str, Any], rules: Rules) -> Iterator[Wrong]:
         return
     if isinstance(meta.get("epoch"), float):
         yield Wrong(("_meta", "epoch"), Reason.BAD_META, "fraction", messages.fractional_key(meta["epoch"]))
+    base = meta.get("base")
+    if isinstance(base, float):
+        yield Wrong(("_meta", "base"), Reason.BAD_META, "fraction", messages.fractional_key(base))
+    elif isinstance(base, int) and isinstance(frame, int) and is_frame(base) and is_frame(frame) and base >= frame:
+        yield Wrong(("_meta", "base"), Reason.BAD_META, "", messages.base_not_read_yet(base, frame))
     values = (document[key] for key in (CONTROL, *rules.collections.by_delta_key) if key in document)
     count = sum(len(one) for one in values if isinstance(one, list | dict))
     if meta.get("status") == FALLBACK and count:
@@ -249,7 +254,9 @@ def _record(
         name = finding.path[0] if finding.path else finding.expected if finding.keyword == "required" else None
         if name in keyless and (not finding.path or finding.found is None):
             continue  # said already
-        if finding.keyword == "minLength" and finding.found == "" and name in (*key, *else_key):
+        if name == EXPECT and (why := _expectation(finding, collection)):
+            yield Wrong((*at, *finding.path), Reason.UNKNOWN_KEY, "expect", why)
+        elif finding.keyword == "minLength" and finding.found == "" and name in (*key, *else_key):
             letter = messages.empty_key(str(name), bool(else_key) and name in key)
             yield Wrong((*at, *finding.path), Reason.NO_KEY, "empty", letter)
         else:
@@ -258,6 +265,17 @@ def _record(
             yield _violation(at, finding, near, collection, budget)
     for where, value in rules.fractions(collection.name, record):
         yield Wrong((*at, *where), Reason.SCHEMA_VIOLATION, "fraction", messages.fractional_key(value))
+
+
+def _expectation(finding: Finding, collection: Collection) -> Letter | None:
+    """Why nothing can be expected there; None if it is misspelt or misshapen."""
+    if collection.strategy != LAST_WRITER_WINS:
+        return messages.nothing_to_expect(collection.name, collection.strategy)
+    name = str(finding.path[-1])
+    if len(finding.path) != 2 or name not in properties_of(collection.schema) or collection.is_overwritten(name):
+        return None
+    of_key = any(part.name == name for part in collection.key)
+    return messages.key_expected(name) if of_key else messages.sum_expected(name, collection.rule(name).strategy)
 
 
 def _violation(at: Place, finding: Finding, near: str | None, collection: Collection, budget: _Budget) -> Wrong:

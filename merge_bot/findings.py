@@ -104,6 +104,8 @@ class Reason(StrEnum):
     OLDER_WRITE = "older_write"
     CONCURRENT_WRITE = "concurrent_write"
     HELD_FOR_RESOLUTION = "held_for_resolution"
+    NOT_AS_EXPECTED = "not_as_expected"
+    WRITTEN_SINCE = "written_since"
     DANGLING_REFERENCE = "dangling_reference"
     INCOMPLETE_ENTITY = "incomplete_entity"
     SUM_OUT_OF_RANGE = "sum_out_of_range"

@@ -134,7 +134,7 @@ def _open(files: Files, paths: Paths, collections: Collections, frame: int) -> t
         clocks = None
         if rules.strategy == LAST_WRITER_WINS:
             clocks = open_store(Opening(clock_rules(rules, paths), files, paths, frame, shared))
-        grounds[name] = Ground(store, clocks, conflicts)
+        grounds[name] = Ground(store, clocks, conflicts, frame)
     return grounds, conflicts
 
 

@@ -163,6 +163,31 @@ def fractional_key(found: float) -> Letter:
     return f"expected an integer, found {shown(found)}", f"Write it as an integer, without a fraction{right}."
 
 
+def base_not_read_yet(base: int, frame: int) -> Letter:
+    return (
+        f"a delta of frame {frame} cannot have been computed from frame {base}, which was not merged then",
+        f"Write the frame whose state was read, one less than the open frame: {max(frame - 1, 0)}.",
+    )
+
+
+def nothing_to_expect(collection: str, strategy: str) -> Letter:
+    return (
+        f"{named(collection)} merges by {strategy}, which overwrites nothing: there is nothing to expect",
+        "Leave `_expect` out; it is for fields of which the last writer wins.",
+    )
+
+
+def key_expected(name: str) -> Letter:
+    return f"{named(name)} is the key, which never changes", "Leave it out of `_expect`."
+
+
+def sum_expected(name: str, strategy: str) -> Letter:
+    return (
+        f"{named(name)} merges by {strategy}, whatever it was before, so it cannot be expected",
+        "Leave it out of `_expect`.",
+    )
+
+
 def violated(finding: Finding, about: str = "") -> Letter:
     """`about` is the schema's own description of what belongs there."""
     quotes = isinstance(finding.found, str) and finding.found.isascii() and finding.found.isdigit()

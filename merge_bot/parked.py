@@ -8,7 +8,7 @@ from typing import Any
 
 from merge_bot import letters
 from merge_bot.canonical import line
-from merge_bot.delta import Operation, Origin, parse_utc
+from merge_bot.delta import Condition, Operation, Origin, parse_utc
 from merge_bot.errors import UnreadableState
 from merge_bot.findings import Reason
 from merge_bot.paths import Paths
@@ -25,8 +25,10 @@ class Parked:
     since: int
 
     def as_json(self) -> dict[str, Any]:
-        origin = self.operation.origin
+        origin, condition = self.operation.origin, self.operation.condition
+        only_if = {"condition": {"expect": condition.expect, "base": condition.base}} if condition else {}
         return {
+            **only_if,
             "collection": self.operation.collection,
             "delta": origin.digest,
             "frame": origin.frame,
@@ -52,7 +54,8 @@ def read_parked(files: Files, paths: Paths) -> list[Parked]:
 
 def _parked(one: dict[str, Any]) -> Parked:
     origin = Origin(parse_utc(one["utc"]) or 0, one["stream_id"], one["delta"], one["frame"], one["utc"])
-    operation = Operation(origin, one["index"], one["collection"], one["pointer"], one["record"])
+    condition = Condition(**one["condition"]) if "condition" in one else None
+    operation = Operation(origin, one["index"], one["collection"], one["pointer"], one["record"], condition)
     return Parked(operation, Reason(one["reason"]), tuple(one["waits_for"]), one["since"])
 
 

@@ -47,4 +47,4 @@ def _chosen(rules: Collection, references: Mapping[str, References], lenient: bo
 
 
 def _marks(rules: Collection, operations: Iterable[Operation]) -> Iterator[Mark]:
-    return (rules.mark(rules.key_of(one.record) or "") for one in operations)
+    return (rules.mark(rules.key_of(one.record) or "") for one in operations if one.brings)

@@ -143,6 +143,9 @@ def _lost(operation: OperationReceipt, one: Any, winner: str | None) -> str:
     if one.get("reason") == Reason.HELD_FOR_RESOLUTION:
         return f"{wrote} is held, {stands} stands until somebody decides"
     by = f" of {named(winner)}" if winner else ""
+    if "expected" in one:
+        computed = f"{wrote} was computed" if "wrote" in one else "it was computed"
+        return f"{computed} from {value_text(one['expected'])}, but {stands}{by} stands"
     return f"{wrote} lost to {stands}{by} ({printable(str(one.get('reason')))})"
 
 

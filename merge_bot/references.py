@@ -52,7 +52,7 @@ def _marks(target: Collection, values: Sequence[Any]) -> Marks:
 
 
 class Group(NamedTuple):
-    """Operations of one collection, the mark of each one's own key (made when asked for), and their references."""
+    """Operations of one collection, the mark of each key that they bring (made when asked for), and their references."""
 
     collection: str
     operations: Sequence[Operation]
@@ -108,7 +108,7 @@ class Dangling:
         """Take note that an operation of the frame is out: what it would have added cannot be referred to."""
         name = operation.collection
         absent = self._absent.get(name)
-        if not absent:
+        if not absent or not operation.brings:
             return
         mark = self._mark(operation)
         if mark not in absent:

@@ -198,6 +198,13 @@ def key_cannot_merge(name: str) -> Letter:
     return f"{named(name)} is the key, which never changes.", "Take its x-merge out."
 
 
+def reserved_property(name: str) -> Letter:
+    return (
+        f"{named(name)} is no field: an operation says there what it was computed from.",
+        "Give the property another name.",
+    )
+
+
 def must_be_numbers(name: str, *, may_stand_aside: bool = False) -> Letter:
     aside = ' If it is no counter, "readOnly": true leaves it alone.' if may_stand_aside else ""
     return f"{named(name)} is summed, so it must be a number.", f'Write "type": "integer" or "type": "number".{aside}'

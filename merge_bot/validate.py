@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from merge_bot import messages
 from merge_bot.batch import Batch, Run
 from merge_bot.canonical import digest
-from merge_bot.collection import SUM, Collection, Collections
+from merge_bot.collection import EXPECT, LAST_WRITER_WINS, SUM, Collection, Collections
 from merge_bot.control_schema import fractions
-from merge_bot.delta import FILE_NAME, Candidate, Delta, Operation, Origin, Request, file_name, parse_utc
+from merge_bot.delta import FILE_NAME, Candidate, Condition, Delta, Operation, Origin, Request, file_name, parse_utc
 from merge_bot.delta_schema import CONTROL, FALLBACK, compose, entity_schema, operand
 from merge_bot.errors import SettingsError
 from merge_bot.findings import Problem, Reason, Rejection
@@ -211,6 +211,9 @@ def _delta(candidate: Candidate, document: Mapping[str, Any], rules: Rules) -> D
     meta = document.get("_meta", {})
     if instant is None or type(document["frame"]) is not int or isinstance(meta.get("epoch"), float):
         return None
+    base = meta.get("base")
+    if isinstance(base, float) or (base is not None and base >= document["frame"]):
+        return None
     delta = Delta(
         candidate,
         document["frame"],
@@ -236,7 +239,10 @@ def _delta(candidate: Candidate, document: Mapping[str, Any], rules: Rules) -> D
             records[name] = [*records[name], *value] if name in records else value
         else:
             operations = delta.operations.setdefault(name, [])
-            operations += _operations(delta.origin, total, key, value, collection)
+            made = _operations(delta.origin, total, key, value, collection)
+            if collection.strategy == LAST_WRITER_WINS and (base is not None or any(EXPECT in one for one in value)):
+                made = (_conditional(one, base) for one in made)
+            operations += made
         total += len(value)
     for name, ones in records.items():
         collection = rules.collections[name]
@@ -257,5 +263,13 @@ def _operations(origin: Origin, first: int, key: str, value: Any, collection: Co
     else:
         records, base = value, f"{pointer(key)}/"
         pointers = [f"{base}{position}" for position in range(len(value))]
-    rows = zip(repeat(origin), count(first), repeat(collection.name), pointers, records, strict=False)
+    rows = zip(repeat(origin), count(first), repeat(collection.name), pointers, records, repeat(None), strict=False)
     return map(Operation._make, rows)
+
+
+def _conditional(operation: Operation, base: int | None) -> Operation:
+    """The operation with its condition taken out of its record."""
+    record = dict(operation.record)
+    expect = record.pop(EXPECT, {})
+    condition = Condition(expect, base) if expect or base is not None else None
+    return operation._replace(record=record, condition=condition)

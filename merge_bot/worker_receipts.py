@@ -76,7 +76,7 @@ class Told:
             return str(lost["by"])
         for one in self.conflicts:
             candidates = one.entry["candidates"]
-            mine = any((by["delta"], by["value"]) == (receipt.digest, lost["wrote"]) for by in candidates)
+            mine = any((by["delta"], by["value"]) == (receipt.digest, lost.get("wrote")) for by in candidates)
             if mine and (one.collection, one.field) == (operation.collection, name):
                 return next((by["stream_id"] for by in reversed(candidates) if by["value"] == lost["stands"]), None)
         return None

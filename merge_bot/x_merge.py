@@ -13,6 +13,7 @@ from merge_bot import rule_messages, safe_path
 from merge_bot.collection import (
     APPEND,
     ENTITIES,
+    EXPECT,
     FILE,
     HOLD,
     LAST_WRITER_WINS,
@@ -228,6 +229,8 @@ def _properties(collection: Collection) -> Iterator[Mistake]:
     schema = collection.schema
     for name, one in properties_of(schema).items():
         place = ("properties", name, "x-merge")
+        if name == EXPECT:
+            yield Mistake(("properties", name), rule_messages.reserved_property(name))
         if collection.strategy == SUM and one.get("type") not in _NUMBERS and one.get("readOnly") is not True:
             yield Mistake(("properties", name), rule_messages.must_be_numbers(name, may_stand_aside=True))
         if "x-merge" not in one:

@@ -150,6 +150,13 @@ def test_a_change_is_not_bound_by_what_binds_the_finished_entity() -> None:
             "name": {"$ref": "#/$defs/name"},
             "points": {"type": "integer", "description": "Points."},
             "tags": {"type": "array", "items": {"type": "string"}},
+            "_expect": {
+                "description": "What this was computed from: the value that a field had, null for none. If one has "
+                "changed, nothing of this record is set, and the receipt says refetch_and_recompute.",
+                "type": "object",
+                "properties": {"name": True},
+                "additionalProperties": False,
+            },
         },
         "required": ["id"],
         "additionalProperties": False,

@@ -30,11 +30,13 @@ class Loss:
 
 @dataclass(slots=True)
 class Ground:
-    """What a strategy works on: the collection's records, its clocks (last-writer-wins only), the open conflicts."""
+    """What a strategy works on: the collection's records, its clocks (last-writer-wins only), the open conflicts, and
+    the number of the frame."""
 
     store: Store
     clocks: Store | None
     conflicts: Conflicts
+    frame: int
 
 
 class Strategy(Protocol):

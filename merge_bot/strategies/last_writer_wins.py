@@ -2,175 +2,60 @@
 deltas; other fields and other entities are not touched; an entity that is not there yet is created.
 
 Tie-break: (instant, stream_id, digest, index). Different values from two streams in one frame are a conflict, with
-every value recorded. Under `on_conflict: hold` no value is applied: the field keeps what it had before that frame,
-and what comes later joins the candidates, until a resolution. A field's own `sum` or `union` adds instead.
-Operations: the key fields and any of the others.
+every value recorded; who wins it is the field's policy (`policies`). An operation may be conditional (`conditions`).
+A field's own `sum` or `union` adds instead. Operations: the key fields and any of the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain, groupby
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any
 
 from merge_bot import strict_json
-from merge_bot.canonical import compact
-from merge_bot.collection import HOLD, LATEST, SUM, UNION, Collection
-from merge_bot.conflicts import Conflicts, candidate
-from merge_bot.delta import Operation, Origin, parse_utc
+from merge_bot.collection import SUM, UNION, Collection
+from merge_bot.conflicts import Conflicts
+from merge_bot.delta import Operation
 from merge_bot.findings import Outcome, Reason, Recover
 from merge_bot.strategies.base import Ground, Loss
+from merge_bot.strategies.clocks import ABSENT, Write
+from merge_bot.strategies.conditions import Judged, judge, refusals
+from merge_bot.strategies.policies import Settled, settle
 from merge_bot.strategies.sum import counted, total
 from merge_bot.strategies.union import members, united
 
-_ABSENT: Any = object()
 _RANKED_OUTCOMES = (Outcome.HELD, Outcome.CONFLICT, Outcome.SUPERSEDED)
-
-
-class Write(NamedTuple):
-    """One value written to one field."""
-
-    origin: Origin
-    index: int  # type: ignore[assignment]  # in the place of tuple.index, which nobody needs
-    value: Any
-
-    @property
-    def rank(self) -> tuple[Origin, int]:
-        return (self.origin, self.index)
-
-    def as_json(self) -> dict[str, Any]:
-        origin = self.origin
-        return {
-            "at": origin.utc,
-            "by": origin.stream_id,
-            "delta": origin.digest,
-            "frame": origin.frame,
-            "index": self.index,
-        }
-
-
-def _write(clock: dict[str, Any], value: Any) -> Write:
-    origin = Origin(parse_utc(clock["at"]) or 0, clock["by"], clock["delta"], clock["frame"], clock["at"])
-    return Write(origin, clock["index"], value)
-
-
-def _known(value: Any, clock: dict[str, Any] | None) -> list[Write]:
-    """The earlier writes that a field's clock tells of: all of them under `hold`, else the one that stands."""
-    if clock is None:
-        return []
-    if "writes" in clock:
-        return [_write(one, one["value"]) for one in clock["writes"]]
-    return [] if value is _ABSENT else [_write(clock, value)]
-
-
-@dataclass(slots=True)
-class Settled:
-    """A field after a fold: its value (or absent), its clock, the losing writes, and the writes of one frame as a
-    conflict would list them; `disputed` says that they are one."""
-
-    value: Any
-    clock: dict[str, Any]
-    entry: dict[str, Any] | None
-    disputed: bool
-    lost: list[tuple[Write, Outcome, Reason]]
-
-
-def latest(value: Any, clock: dict[str, Any] | None, writes: Sequence[Write]) -> Settled:
-    """The greatest write wins; the incumbent, known by its clock, competes like any other."""
-    ranked = sorted([*_known(value, clock), *writes], key=lambda write: write.rank)
-    winner = ranked[-1]
-    finals = {one.origin.stream_id: one for one in ranked if one.origin.frame == winner.origin.frame}
-    rivals = [one for one in finals.values() if not _same(one.value, winner.value)]
-    entry = _entry(winner, LATEST, winner.value, list(finals.values()))
-    lost = [
-        (one, Outcome.CONFLICT, Reason.CONCURRENT_WRITE)
-        if one in rivals
-        else (one, Outcome.SUPERSEDED, Reason.OLDER_WRITE)
-        for one in writes
-        if not _same(one.value, winner.value)
-    ]
-    return Settled(winner.value, winner.as_json(), entry, bool(rivals), lost)
-
-
-def hold(value: Any, clock: dict[str, Any] | None, writes: Sequence[Write]) -> Settled:
-    """Frame by frame: what all writers of a frame agree on is the value; the first frame that disagrees is held.
-
-    The clock keeps every write and the value before the first, so that a late delta finds the same answer. A writer
-    that takes its word back in the same frame has still disagreed: more writes never clear what is held.
-    """
-    base = clock.get("base", _ABSENT) if clock and "writes" in clock else value
-    ranked = sorted([*_known(value, clock), *writes], key=lambda write: (write.origin.frame, write.rank))
-    current, held = base, None
-    for frame, group in groupby(ranked, key=lambda write: write.origin.frame):
-        ones = list(group)
-        if len({one.origin.stream_id for one in ones}) > 1 and len({compact(one.value) for one in ones}) > 1:
-            held = frame
-            break
-        current = ones[-1].value
-    new_clock: dict[str, Any] = {"writes": [one.as_json() | {"value": one.value} for one in ranked]}
-    if base is not _ABSENT:
-        new_clock["base"] = base
-    if held is None:
-        older = [one for one in writes if not _same(one.value, current)]
-        lost = [(one, Outcome.SUPERSEDED, Reason.OLDER_WRITE) for one in older]
-        return Settled(current, new_clock, None, False, lost)
-    waiting = [one for one in ranked if one.origin.frame >= held]
-    entry = _entry(waiting[0], HOLD, None if current is _ABSENT else current, waiting)
-    lost = [
-        (one, Outcome.HELD, Reason.HELD_FOR_RESOLUTION)
-        if one.origin.frame >= held
-        else (one, Outcome.SUPERSEDED, Reason.OLDER_WRITE)
-        for one in writes
-        if one.origin.frame >= held or not _same(one.value, current)
-    ]
-    return Settled(current, new_clock, entry, True, lost)
-
-
-def _agreed(ranked: Sequence[Write]) -> tuple[Write | None, int | None]:
-    """The first frame that disagrees, if one does, and the last write before it, if there is one."""
-    agreed = None
-    for frame, group in groupby(ranked, key=lambda write: write.origin.frame):
-        ones = list(group)
-        if len({one.origin.stream_id for one in ones}) > 1 and len({compact(one.value) for one in ones}) > 1:
-            return agreed, frame
-        agreed = ones[-1]
-    return agreed, None
-
-
-def standing(value: Any, clock: dict[str, Any] | None) -> Write | None:
-    """The write that gave a field its value, by the field's clock; None if it is older than the rules."""
-    known = _known(value, clock)
-    return _agreed(known)[0] if clock and "writes" in clock else known[0] if known else None
-
-
-def _same(one: Any, other: Any) -> bool:
-    return one is not _ABSENT and other is not _ABSENT and compact(one) == compact(other)
-
-
-def _entry(of: Write, policy: str, value: Any, writes: Sequence[Write]) -> dict[str, Any]:
-    ranked = sorted(writes, key=lambda write: write.rank)
-    candidates = [candidate(one.origin, one.value) for one in ranked]
-    return {"frame": of.origin.frame, "policy": policy, "value": value, "candidates": candidates}
 
 
 @dataclass(slots=True)
 class EntityFold:
-    """One entity after its operations. `settled` is what became of each field that has no strategy of its own."""
+    """One entity after its operations. `settled` is what became of each field that has no strategy of its own;
+    `entered` counts the operations that were not refused for their condition."""
 
     entity: dict[str, Any]
     clock: dict[str, Any]
     settled: dict[str, Settled] = field(default_factory=dict)
     losses: list[Loss] = field(default_factory=list)
     out_of_range: list[str] = field(default_factory=list)
+    entered: int = 0
 
 
 def fold_entity(
-    rules: Collection, base: dict[str, Any] | None, clock: dict[str, Any] | None, operations: Sequence[Operation]
+    rules: Collection,
+    base: dict[str, Any] | None,
+    clock: dict[str, Any] | None,
+    operations: Sequence[Operation],
+    frame: int,
 ) -> EntityFold:
-    """Bring ranked `operations` on one entity together with what it was. Changes neither argument."""
+    """Bring ranked `operations` on one entity together with what it was, in frame `frame`. Changes neither argument."""
     key_fields = {part.name for part in rules.key}
     folded = EntityFold(dict(base or {}), dict(clock or {}))
+    judged = None
+    if any(operation.condition for operation in operations):
+        judged = judge(rules, folded.entity, folded.clock, operations)
+        operations = judged.entered
+    folded.entered = len(operations)
     writes: dict[str, list[Write]] = {}
     by_rank: dict[tuple[str, int], Operation] = {}
     for operation in operations:
@@ -179,7 +64,9 @@ def fold_entity(
             if name in key_fields:
                 folded.entity.setdefault(name, value)
             else:
-                writes.setdefault(name, []).append(Write(operation.origin, operation.index, value))
+                writes.setdefault(name, []).append(Write(operation.origin, operation.index, value, frame))
+    if judged and judged.after:
+        writes = {name: [_moved(judged, name, one) for one in ones] for name, ones in writes.items()}
     lost: dict[tuple[str, int], dict[str, tuple[Outcome, Reason, dict[str, Any]]]] = {}
     for name, ones in writes.items():
         rule = rules.rule(name)
@@ -190,22 +77,28 @@ def fold_entity(
             else:
                 folded.entity[name] = result
         else:
-            settle = hold if rule.on_conflict == HOLD else latest
-            settled = settle(folded.entity.get(name, _ABSENT), folded.clock.get(name), ones)
-            if settled.value is not _ABSENT:
+            settled = settle(rule.on_conflict, folded.entity.get(name, ABSENT), folded.clock.get(name), ones)
+            if settled.value is not ABSENT:
                 folded.entity[name] = settled.value
             else:
                 folded.entity.pop(name, None)
             folded.clock[name] = settled.clock
             folded.settled[name] = settled
-            stands: dict[str, Any] = {"stands": None if settled.value is _ABSENT else settled.value}
+            stands: dict[str, Any] = {"stands": None if settled.value is ABSENT else settled.value}
             # A conflict names all its writers itself.
             by = {"by": settled.clock["by"]} if "by" in settled.clock else {}
             for write, outcome, reason in settled.lost:
                 won = stands | by if outcome == Outcome.SUPERSEDED else stands
                 lost.setdefault((write.origin.digest, write.index), {})[name] = (outcome, reason, won)
     folded.losses = [_loss(by_rank[rank], fields) for rank, fields in lost.items()]
+    if judged:
+        folded.losses += refusals(judged, folded.entity, folded.clock, rules)
     return folded
+
+
+def _moved(judged: Judged, name: str, write: Write) -> Write:
+    after = judged.after.get((write.origin.digest, write.index, name))
+    return write if after is None else write.later_than(after)
 
 
 def _added(rules: Collection, entity: dict[str, Any], name: str, values: Sequence[Any]) -> Any:
@@ -241,8 +134,9 @@ class LastWriterWins:
         clocks = ground.clocks.records(by_key.keys())
         losses: list[Loss] = []
         for key in sorted(by_key):
-            folded = fold_entity(rules, entities.get(key), clocks.get(key), by_key[key])
-            ground.store.put(key, folded.entity)
+            folded = fold_entity(rules, entities.get(key), clocks.get(key), by_key[key], ground.frame)
+            if folded.entered:
+                ground.store.put(key, folded.entity)
             if folded.clock:
                 ground.clocks.put(key, folded.clock)
             _mark(ground.conflicts, rules.name, key, folded)

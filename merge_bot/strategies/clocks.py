@@ -1,0 +1,85 @@
+"""Pure. Clocks: which write gave a field its value, so that a late one finds the same answer.
+
+A clock is `{"at", "by", "delta", "frame", "index"}` of the write that stands. `merged` is there if another frame took
+the write in than the one that it is of, `instant` (microseconds) if it counts as later than its writer's watch said.
+Under `hold` it is `{"writes": [every write, each with its "value"], "base": what was there before the first}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from merge_bot.canonical import compact
+from merge_bot.delta import Origin, parse_utc
+
+ABSENT: Any = object()
+Clock = dict[str, Any]
+
+
+class Write(NamedTuple):
+    """One value written to one field. `merged` is the frame that took it in."""
+
+    origin: Origin
+    index: int  # type: ignore[assignment]  # in the place of tuple.index, which nobody needs
+    value: Any
+    merged: int
+    moved: bool = False
+
+    @property
+    def rank(self) -> tuple[Origin, int]:
+        return (self.origin, self.index)
+
+    def later_than(self, instant: int) -> Write:
+        """The same write, a microsecond after `instant`."""
+        return self._replace(origin=self.origin._replace(instant=instant + 1), moved=True)
+
+    def as_json(self) -> Clock:
+        origin = self.origin
+        clock = {
+            "at": origin.utc,
+            "by": origin.stream_id,
+            "delta": origin.digest,
+            "frame": origin.frame,
+            "index": self.index,
+        }
+        if self.merged != origin.frame:
+            clock["merged"] = self.merged
+        if self.moved:
+            clock["instant"] = origin.instant
+        return clock
+
+
+def known(value: Any, clock: Clock | None) -> list[Write]:
+    """The earlier writes that a field's clock tells of: all of them under `hold`, else the one that stands."""
+    if clock is None:
+        return []
+    if "writes" in clock:
+        return [_write(one, one["value"]) for one in clock["writes"]]
+    return [] if value is ABSENT else [_write(clock, value)]
+
+
+def standing(value: Any, clock: Clock | None) -> Write | None:
+    """The write that gave a field its value, by the field's clock; None if it is older than the rules."""
+    writes = known(value, clock)
+    return agreed(writes)[0] if clock and "writes" in clock else writes[0] if writes else None
+
+
+def _write(clock: Clock, value: Any) -> Write:
+    moved = clock.get("instant")
+    instant = moved or parse_utc(clock["at"]) or 0
+    origin = Origin(instant, clock["by"], clock["delta"], clock["frame"], clock["at"])
+    merged: int = clock.get("merged", origin.frame)
+    return Write(origin, clock["index"], value, merged, moved is not None)
+
+
+def agreed(ranked: Sequence[Write]) -> tuple[Write | None, int | None]:
+    """Of writes in the order of their frames: the first frame that disagrees, and the last write before it."""
+    last = None
+    for frame, group in groupby(ranked, key=lambda write: write.origin.frame):
+        ones = list(group)
+        if len({one.origin.stream_id for one in ones}) > 1 and len({compact(one.value) for one in ones}) > 1:
+            return last, frame
+        last = ones[-1]
+    return last, None

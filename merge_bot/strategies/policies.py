@@ -1,0 +1,97 @@
+"""Pure. Who wins a conflict: what becomes of a field when writes meet it, by its policy. A function of the set of all
+its writes, in whatever order and runs they come.
+
+`latest`: the greatest (instant, stream_id, digest, index). `hold`: nobody; the field keeps what it had before the
+frame that disagrees, and what comes later joins the candidates, until a resolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from merge_bot.canonical import compact
+from merge_bot.collection import HOLD, LATEST
+from merge_bot.conflicts import candidate
+from merge_bot.findings import Outcome, Reason
+from merge_bot.strategies.clocks import ABSENT, Clock, Write, known
+
+
+@dataclass(slots=True)
+class Settled:
+    """A field after a fold: its value (or absent), its clock, the losing writes, and the writes of one frame as a
+    conflict would list them; `disputed` says that they are one."""
+
+    value: Any
+    clock: Clock
+    entry: dict[str, Any] | None
+    disputed: bool
+    lost: list[tuple[Write, Outcome, Reason]]
+
+
+def settle(policy: str, value: Any, clock: Clock | None, writes: Sequence[Write]) -> Settled:
+    """The field after `writes`. `value` is what it held (ABSENT: nothing), `clock` what is known of who wrote that."""
+    return _hold(value, clock, writes) if policy == HOLD else _latest(value, clock, writes)
+
+
+def _latest(value: Any, clock: Clock | None, writes: Sequence[Write]) -> Settled:
+    """The greatest write wins; the incumbent, known by its clock, competes like any other."""
+    ranked = sorted([*known(value, clock), *writes], key=lambda write: write.rank)
+    winner = ranked[-1]
+    finals = {one.origin.stream_id: one for one in ranked if one.origin.frame == winner.origin.frame}
+    rivals = [one for one in finals.values() if not _same(one.value, winner.value)]
+    entry = _entry(winner, LATEST, winner.value, list(finals.values()))
+    lost = [
+        (one, Outcome.CONFLICT, Reason.CONCURRENT_WRITE)
+        if one in rivals
+        else (one, Outcome.SUPERSEDED, Reason.OLDER_WRITE)
+        for one in writes
+        if not _same(one.value, winner.value)
+    ]
+    return Settled(winner.value, winner.as_json(), entry, bool(rivals), lost)
+
+
+def _hold(value: Any, clock: Clock | None, writes: Sequence[Write]) -> Settled:
+    """Frame by frame: what all writers of a frame agree on is the value; the first frame that disagrees is held.
+
+    The clock keeps every write and the value before the first, so that a late delta finds the same answer. A writer
+    that takes its word back in the same frame has still disagreed: more writes never clear what is held.
+    """
+    base = clock.get("base", ABSENT) if clock and "writes" in clock else value
+    ranked = sorted([*known(value, clock), *writes], key=lambda write: (write.origin.frame, write.rank))
+    current, held = base, None
+    for frame, group in groupby(ranked, key=lambda write: write.origin.frame):
+        ones = list(group)
+        if len({one.origin.stream_id for one in ones}) > 1 and len({compact(one.value) for one in ones}) > 1:
+            held = frame
+            break
+        current = ones[-1].value
+    new_clock: Clock = {"writes": [one.as_json() | {"value": one.value} for one in ranked]}
+    if base is not ABSENT:
+        new_clock["base"] = base
+    if held is None:
+        older = [one for one in writes if not _same(one.value, current)]
+        lost = [(one, Outcome.SUPERSEDED, Reason.OLDER_WRITE) for one in older]
+        return Settled(current, new_clock, None, False, lost)
+    waiting = [one for one in ranked if one.origin.frame >= held]
+    entry = _entry(waiting[0], HOLD, None if current is ABSENT else current, waiting)
+    lost = [
+        (one, Outcome.HELD, Reason.HELD_FOR_RESOLUTION)
+        if one.origin.frame >= held
+        else (one, Outcome.SUPERSEDED, Reason.OLDER_WRITE)
+        for one in writes
+        if one.origin.frame >= held or not _same(one.value, current)
+    ]
+    return Settled(current, new_clock, entry, True, lost)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one is not ABSENT and other is not ABSENT and compact(one) == compact(other)
+
+
+def _entry(of: Write, policy: str, value: Any, writes: Sequence[Write]) -> dict[str, Any]:
+    ranked = sorted(writes, key=lambda write: write.rank)
+    candidates = [candidate(one.origin, one.value) for one in ranked]
+    return {"frame": of.origin.frame, "policy": policy, "value": value, "candidates": candidates}
