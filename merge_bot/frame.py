@@ -62,7 +62,10 @@ def run_frame(
         return Result(Published("none"), base.meta.frame, held=_held(admission))
     office = Office(moment, base.settings, base.files, base.paths, base.rules, ledger, workers, admission)
     decisions = decide(office)
-    merged = merge(admission.admitted, base.files, base.paths, base.collections, base.rules, base.meta.frame, ahead)
+    merged = merge(
+        admission.admitted, base.files, base.paths, base.collections, base.rules, base.meta.frame, ahead,
+        base.manifest.newest_rollback,
+    )  # fmt: skip
     prove(merged.changes, merged.growth, merged.entered, merged.applied, base.collections)
     frame = snapshot(collected, admission, merged, decisions, office, now)
     return Result(publisher.publish(frame), base.meta.frame, frame, _held(admission))

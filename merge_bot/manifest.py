@@ -20,7 +20,7 @@ RULES_VERSION = 1
 """The version of the merge rules: replay is byte for byte within one version."""
 
 GENESIS, MERGE, ROLLBACK = "genesis", "merge", "rollback"
-_LATER = ("landed", "rollback", "kept_from", "marks", "control")  # fields that older manifests lack
+_LATER = ("landed", "rollback", "kept_from", "marks", "control", "rolled_back")  # fields that older manifests lack
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Manifest:
     rollback did: the frame that it went back `to`, the deltas `undone` and `restored`, whether they were `requeued`.
     Archives of frames before `kept_from` are no longer in the tree, only in history. `marks` names the newest consumed
     commit of each delta branch that the frame read on. `control` are the decisions that the frame took.
+    `rolled_back` is the newest rollback before it.
     """
 
     frame: int
@@ -54,11 +55,17 @@ class Manifest:
     kept_from: int | None = None
     marks: Mapping[str, str] | None = None
     control: Sequence[Mapping[str, Any]] | None = None
+    rolled_back: int | None = None
 
     def as_bytes(self) -> bytes:
         """Without fields that came later and say nothing here, so that an older manifest keeps its bytes."""
         value = fields_of(self)
         return document({name: one for name, one in value.items() if one is not None or name not in _LATER})
+
+    @property
+    def newest_rollback(self) -> int | None:
+        """The newest frame up to this one that made an earlier state the newest."""
+        return self.frame if self.kind == ROLLBACK else self.rolled_back
 
     @property
     def digest(self) -> str:

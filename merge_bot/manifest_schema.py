@@ -111,6 +111,7 @@ MANIFEST: dict[str, Any] = {
             "additionalProperties": _OBJECT,
         },
         "control": {"type": "array", "items": DECIDED},
+        "rolled_back": {"description": "the newest rollback before this frame", **_FRAME},
         "kept_from": {"description": "archives of frames before this one are only in history", **_FRAME},
     },
     "required": ["frame", "kind", "time", "base", "state_tree", "counts", "files", "deltas", "previous", "rules"],

@@ -66,15 +66,16 @@ def merge(
     rules: EntityRules,
     frame: int,
     ahead: Ahead = stay,
+    rolled_back: int | None = None,
 ) -> Merged:
-    """Merge ranked `deltas` onto the state in `files` as frame `frame`.
+    """Merge ranked `deltas` onto the state in `files` as frame `frame`; `rolled_back` is the newest rollback before it.
 
     Each file goes to `ahead` when it is finished. Raises UnreadableState if one that the frame touches cannot be read.
     """
     waiting = read_parked(files, paths)
     returning = [one for one in waiting if _fits(one.operation, collections, rules)]
     pending = _by_collection(deltas, returning, collections)
-    grounds, conflicts = _open(files, paths, collections, frame)
+    grounds, conflicts = _open(files, paths, collections, frame, rolled_back)
     kept, violations = take_out(pending, grounds, collections, rules)
     merged = Merged(conflicts=conflicts, unresolved=unresolved(kept, grounds, collections))
     for name in collections:
@@ -125,7 +126,9 @@ def _by_collection(deltas: Iterable[Delta], returning: Sequence[Parked], collect
     return Pending(batches, pending)
 
 
-def _open(files: Files, paths: Paths, collections: Collections, frame: int) -> tuple[dict[str, Ground], Conflicts]:
+def _open(
+    files: Files, paths: Paths, collections: Collections, frame: int, rolled_back: int | None
+) -> tuple[dict[str, Ground], Conflicts]:
     shared: dict[str, Any] = {}
     conflicts = Conflicts.read(files, paths)
     grounds = {}
@@ -134,7 +137,7 @@ def _open(files: Files, paths: Paths, collections: Collections, frame: int) -> t
         clocks = None
         if rules.strategy == LAST_WRITER_WINS:
             clocks = open_store(Opening(clock_rules(rules, paths), files, paths, frame, shared))
-        grounds[name] = Ground(store, clocks, conflicts, frame)
+        grounds[name] = Ground(store, clocks, conflicts, frame, rolled_back)
     return grounds, conflicts
 
 

@@ -106,6 +106,7 @@ def snapshot(
         landed=collected.landed,
         marks=marks or None,
         kept_from=kept,
+        rolled_back=base.manifest.newest_rollback,
         control=[one.as_json() for one in decisions if one.effect is not None] or None,
     )
     proof = manifest.as_bytes()

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from merge_bot.clone import Clone
 from merge_bot.delta import Delta
 from merge_bot.findings import Reason
 from merge_bot.history import History
+from merge_bot.rollback import roll_back
 from merge_bot.strategies import conditions
 from merge_bot.strategies.clocks import known
 from merge_bot.strategies.conditions import alike
@@ -488,3 +490,21 @@ def test_in_history_a_refused_operation_set_nothing(tmp_path: Path) -> None:
         ]
         outcomes = {one.worker: dict(one.operations["agents"]) for one in history.workers(5).workers}
         assert outcomes == {"w1": {"applied": 1}, "w2": {"conflict": 2}}
+
+
+def test_a_base_from_before_a_rollback_knows_nothing_of_what_that_brought_back(tmp_path: Path) -> None:
+    repo = past.begin(Repo.init(tmp_path))
+    past.put(repo, "frame-5-w1.json", past.made("w1", 5, 1, agents=[{"id": "kai", "bio": "a"}]))
+    past.merge(repo, 5)
+    past.put(repo, "frame-6-w1.json", past.made("w1", 6, 1, agents=[{"id": "kai", "bio": "b"}]))
+    past.merge(repo, 6)
+    with Clone.open(str(repo.path)) as clone:
+        roll_back(clone, 5, past.NOON)
+    for number, base, stands in ((8, 6, "a"), (9, 7, "c")):
+        change = {"id": "kai", "bio": "c"}
+        name, data = f"frame-{number}-w2.json", past.made("w2", number, 1, agents=[change], _meta={"base": base})
+        past.put(repo, name, data)
+        past.merge(repo, number)
+        with History(str(repo.path)) as history:
+            assert history.state(number).record("agents", "kai")["bio"] == stands
+            assert history.replay(number).same

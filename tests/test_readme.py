@@ -56,7 +56,7 @@ def test_start(world: Path) -> None:
     assert run(["git", "status", "--porcelain"], world) == ""
 
 
-def test_everything_else_in_order(world: Path) -> None:
+def test_everything_else_in_order(world: Path, tmp_path: Path) -> None:
     """One story: the disagreement in frame 2, the library in frame 3, a new collection in frame 4."""
     inbox = world / "state" / "stream_deltas"
     (inbox / "frame-2-alice.json").write_text(block("disagree one"))
@@ -72,6 +72,15 @@ def test_everything_else_in_order(world: Path) -> None:
     assert [one["recover"] for one in alice["operations"]] == ["refetch_and_recompute"]
     told = run(["dreamcatcher", "receipts", "--worker", "alice", "--frame", "2"], world)
     assert re.sub(r"As of [^:]*:[^:]*:[^:]*:", "As of …:", told) == block("receipts")
+
+    aside = Path(shutil.copytree(world, tmp_path / "aside"))
+    for stream, second in (("alice", 1), ("bob", 2)):
+        delta = json.loads(block("expect")) | {"stream_id": stream, "utc": f"2026-03-25T04:30:0{second}Z"}
+        (aside / f"state/stream_deltas/frame-3-{stream}.json").write_text(json.dumps(delta))
+    run(["dreamcatcher", "merge"], aside)
+    told = run(["dreamcatcher", "receipts", "--worker", "bob", "--frame", "3"], aside)
+    assert 'was computed from "A rebel.", but "A rebel, and a sage." of `alice` stands' in told
+    assert json.loads((aside / "state/agents/agent-aria.json").read_text())["bio"] == "A rebel, and a sage."
 
     run([sys.executable, "-c", block("worker")], world)
     run([sys.executable, "-c", block("write_delta")], world)

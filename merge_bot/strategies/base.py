@@ -30,13 +30,14 @@ class Loss:
 
 @dataclass(slots=True)
 class Ground:
-    """What a strategy works on: the collection's records, its clocks (last-writer-wins only), the open conflicts, and
-    the number of the frame."""
+    """What a strategy works on: the collection's records, its clocks (last-writer-wins only), the open conflicts, the
+    number of the frame, and that of the newest rollback before it."""
 
     store: Store
     clocks: Store | None
     conflicts: Conflicts
     frame: int
+    rolled_back: int | None = None
 
 
 class Strategy(Protocol):

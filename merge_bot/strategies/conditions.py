@@ -16,7 +16,7 @@ from typing import Any
 from merge_bot.collection import HOLD, LATEST, SUM, UNION, Collection
 from merge_bot.delta import Condition, Operation, Origin
 from merge_bot.findings import Outcome, Reason, Recover
-from merge_bot.strategies.base import Loss
+from merge_bot.strategies.base import Ground, Loss
 from merge_bot.strategies.clocks import ABSENT, Clock, agreed, known
 
 Faults = dict[str, Reason]
@@ -34,12 +34,14 @@ class Judged:
     after: dict[tuple[str, int, str], int] = field(default_factory=dict)
 
 
-def judge(rules: Collection, entity: dict[str, Any], clock: Clock, operations: Sequence[Operation]) -> Judged:
+def judge(
+    rules: Collection, entity: dict[str, Any], clock: Clock, operations: Sequence[Operation], ground: Ground
+) -> Judged:
     """Which of the ranked operations on one entity enter; `entity` and `clock` are what it was before the frame."""
     own = {part.name for part in rules.key}
     watched = {name for one in operations if one.condition for name in _watched(one, one.condition)}
     registers = {
-        name: _Register(rules.rule(name).on_conflict, entity.get(name, ABSENT), clock.get(name))
+        name: _Register(rules.rule(name).on_conflict, entity.get(name, ABSENT), clock.get(name), ground.rolled_back)
         for name in watched - own
         if rules.rule(name).strategy not in (SUM, UNION)
     }
@@ -81,10 +83,11 @@ def _faults(operation: Operation, condition: Condition, registers: dict[str, _Re
 class _Register:
     """One field while the operations of a frame are looked at."""
 
-    def __init__(self, policy: str, value: Any, clock: Clock | None) -> None:
+    def __init__(self, policy: str, value: Any, clock: Clock | None, rolled_back: int | None) -> None:
         self._value = value
         before = known(value, clock)
-        self._merged = max((one.merged for one in before), default=-1)
+        # A rollback wrote every field: nobody who read before it knows what it brought back.
+        self._merged = max([-1 if rolled_back is None else rolled_back, *(one.merged for one in before)])
         self._deltas: set[str] = set()
         self._top: tuple[Origin, int] | None = max((one.rank for one in before), default=None)
         self._by_frame = policy != LATEST

@@ -46,14 +46,14 @@ def fold_entity(
     base: dict[str, Any] | None,
     clock: dict[str, Any] | None,
     operations: Sequence[Operation],
-    frame: int,
+    ground: Ground,
 ) -> EntityFold:
-    """Bring ranked `operations` on one entity together with what it was, in frame `frame`. Changes neither argument."""
+    """Bring ranked `operations` on one entity together with what it was. Changes nothing that it is given."""
     key_fields = {part.name for part in rules.key}
     folded = EntityFold(dict(base or {}), dict(clock or {}))
     judged = None
     if any(operation.condition for operation in operations):
-        judged = judge(rules, folded.entity, folded.clock, operations)
+        judged = judge(rules, folded.entity, folded.clock, operations, ground)
         operations = judged.entered
     folded.entered = len(operations)
     writes: dict[str, list[Write]] = {}
@@ -64,7 +64,7 @@ def fold_entity(
             if name in key_fields:
                 folded.entity.setdefault(name, value)
             else:
-                writes.setdefault(name, []).append(Write(operation.origin, operation.index, value, frame))
+                writes.setdefault(name, []).append(Write(operation.origin, operation.index, value, ground.frame))
     if judged and judged.after:
         writes = {name: [_moved(judged, name, one) for one in ones] for name, ones in writes.items()}
     lost: dict[tuple[str, int], dict[str, tuple[Outcome, Reason, dict[str, Any]]]] = {}
@@ -134,7 +134,7 @@ class LastWriterWins:
         clocks = ground.clocks.records(by_key.keys())
         losses: list[Loss] = []
         for key in sorted(by_key):
-            folded = fold_entity(rules, entities.get(key), clocks.get(key), by_key[key], ground.frame)
+            folded = fold_entity(rules, entities.get(key), clocks.get(key), by_key[key], ground)
             if folded.entered:
                 ground.store.put(key, folded.entity)
             if folded.clock:
