@@ -52,7 +52,7 @@ def _marks(target: Collection, values: Sequence[Any]) -> Marks:
 
 
 class Group(NamedTuple):
-    """Operations of one collection, the mark of each key that they bring (made when asked for), and their references."""
+    """Operations of one collection, the marks of the keys they bring (made when asked for), and their references."""
 
     collection: str
     operations: Sequence[Operation]
