@@ -166,7 +166,7 @@ def merged_deltas(history: History, manifest: Manifest, base: Base) -> list[Delt
     rows = [row for row in manifest.deltas if row["outcome"] in (Outcome.APPLIED, Outcome.LATE)]
     archive = ArchiveTransport(history, manifest)
     limit = base.settings.max_delta_bytes
-    candidates = [archive.candidate(row, limit) for row in rows]
+    candidates = archive.candidates(rows, limit)
     deltas = [one for candidate in candidates if isinstance(one := validate(candidate, base.rules), Delta)]
     return sorted(deltas, key=lambda one: one.origin)
 

@@ -64,7 +64,18 @@ class ArchiveTransport:
         raise TypeError("an archive takes nothing in")
 
     def receive(self, span: Span) -> Sequence[Candidate]:
-        return [self.candidate(row, span.max_bytes) for row in self._manifest.deltas]
+        return self.candidates(self._manifest.deltas, span.max_bytes)
+
+    def candidates(self, rows: Sequence[Mapping[str, Any]], limit: int) -> list[Candidate]:
+        """The deltas of some of the manifest's rows; what is larger than `limit` bytes is not held."""
+        repository = self._history.repository
+        places = [self._place(row) for row in rows]
+        sizes = repository.sizes({blob for _, blob in places})
+        whole = repository.read_blobs(blob for blob, size in sizes.items() if size is not None and size <= limit)
+        return [
+            self._candidate(row, where, blob, sizes[blob], whole.get(blob))
+            for row, (where, blob) in zip(rows, places, strict=True)
+        ]
 
     def settle(self, consumed: Iterable[Candidate], held: Iterable[Candidate]) -> Mapping[str, bytes | Entry | None]:
         return {}
@@ -72,20 +83,22 @@ class ArchiveTransport:
     def marks(self) -> Mapping[str, str]:
         return self._manifest.marks or {}
 
-    def candidate(self, row: Mapping[str, Any], limit: int) -> Candidate:
-        repository, source = self._history.repository, row["source"]
-        mode, at_tip = row.get("mode", FILE), not row.get("gone", False)
-        where, blob = self._place(row)
-        size = repository.sizes([blob])[blob]
+    def _candidate(
+        self, row: Mapping[str, Any], where: str, blob: str, size: int | None, data: bytes | None
+    ) -> Candidate:
         if size is None:
             raise UnreadableState(letters.archive_missing(where, self._manifest.frame))
-        data = repository.read_blob(blob) if size <= limit else None
-        found = repository.digest_blob(blob) if data is None else digest(data)
+        found = self._history.repository.digest_blob(blob) if data is None else digest(data)
         if found != row["delta"]:
             raise UnreadableState(letters.archive_changed(where, self._manifest.frame, row["delta"], found))
-        worker, refused = row.get("branch"), row.get("refused")
+        mode, at_tip, worker, refused = (
+            row.get("mode", FILE),
+            not row.get("gone"),
+            row.get("branch"),
+            row.get("refused"),
+        )
         return Candidate(
-            source, row.get("blob", ""), mode, size, data, found, at_tip,
+            row["source"], row.get("blob", ""), mode, size, data, found, at_tip,
             worker=worker, refused=Reason(refused) if refused else None,
         )  # fmt: skip
 
