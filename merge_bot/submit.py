@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from merge_bot import delivery, submit_letters
+from merge_bot.canonical import digest
 from merge_bot.delta import STREAM_ID
 from merge_bot.errors import Contended, DreamcatcherError, RemoteRefused, RemoteUnreachable, RepositoryError, SlotTaken
 from merge_bot.git import Identity, Repository
@@ -25,6 +26,7 @@ from merge_bot.patience import Patience
 from merge_bot.settings import Author
 from merge_bot.target import BRANCH, DELTA_BRANCHES, INBOX, Counter, Target, reached
 from merge_bot.tree import object_id
+from merge_bot.validate import Rules
 
 BUDGET = 60.0
 _PARENT = "refs/dreamcatcher/parent"
@@ -78,11 +80,13 @@ def submit(
     patience = patience or Patience(BUDGET)
     with reached(target) as (remote, clone):
         counter = Counter(remote, target, clone)
-        rules = counter.rules(needs_frame=frame is None and not is_whole(content))
-        if frame is None and not is_whole(content):
-            frame = counter.open_frame()
-        parcel = pack(content, worker, frame, run, now, rules)
-        keeper = _Keeper(parcel, kept, clone)
+        try:
+            rules, opened = _learn(counter, frame is None and not is_whole(content), patience)
+        except DreamcatcherError as error:
+            keeper = _Keeper(content, f"unsent-{worker}", kept, clone)
+            raise type(error)(keeper.letter(str(error))) from error
+        parcel = pack(content, worker, opened if frame is None else frame, run, now, rules)
+        keeper = _Keeper(parcel.data, parcel.name.removesuffix(".json"), kept, clone)
         slot = _Slot(remote, counter, parcel, replace, clone.identity() if clone else None, int(now.timestamp()))
         try:
             done = _deliver(slot, patience)
@@ -95,6 +99,16 @@ def submit(
         except Exception as error:
             done.notes.append(submit_letters.bell_failed(error))
     return done
+
+
+def _learn(counter: Counter, needs_frame: bool, patience: Patience) -> tuple[Rules, int | None]:
+    """What a delta is held to there, and which frame is open if that is needed."""
+    while True:
+        try:
+            return counter.rules(needs_frame=needs_frame), counter.open_frame() if needs_frame else None
+        except RemoteUnreachable as error:
+            if not patience.wait():
+                raise RemoteUnreachable(submit_letters.gave_up(str(error), 0, patience.budget)) from error
 
 
 class _Slot:
@@ -185,17 +199,17 @@ def _deliver(slot: _Slot, patience: Patience) -> Submitted:
 class _Keeper:
     """Sees to it that the bytes lie on the disk until the remote has them."""
 
-    def __init__(self, parcel: Parcel, kept: Path | None, clone: Repository | None) -> None:
-        self._own = kept is None or _read(kept) != parcel.data
+    def __init__(self, data: bytes, name: str, kept: Path | None, clone: Repository | None) -> None:
+        self._own = kept is None or _read(kept) != data
         self._trouble = ""
         if kept is not None and not self._own:
             self._place = kept
             return
         folder = clone.git_dir / "dreamcatcher" / "unsent" if clone else Path.cwd()
-        name = f"{parcel.name.removesuffix('.json')}.{parcel.digest[:12]}.json"
+        name = f"{name}.{digest(data)[:12]}.json"
         self._place = folder / name
         try:
-            delivery.write_atomically(folder, name, parcel.data)
+            delivery.write_atomically(folder, name, data)
         except OSError as error:
             self._trouble = error.strerror or type(error).__name__
 

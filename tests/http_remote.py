@@ -52,6 +52,8 @@ class HttpRemote:
         self.lose_replies = 0
         self.fail_pushes = 0
         self.fail_reads = 0
+        self.silent = ""  # requests whose path has this in it are accepted and never answered
+        self.woken = threading.Event()
         self.says_failed_for: str | None = None
         self.before_push: Callable[[Push], None] | None = None
         self.after_push: Callable[[Push], None] | None = None
@@ -70,6 +72,7 @@ class HttpRemote:
         try:
             yield self
         finally:
+            self.woken.set()
             self._server.shutdown()
             self._server.server_close()
 
@@ -158,6 +161,10 @@ class _Handler(BaseHTTPRequestHandler):
             path = path.replace(remote.also, "world.git", 1)
         remote.requests.append(f"{self.command} {self.path}")
         remote.headers.append(self.headers.get("Authorization", ""))
+        if remote.silent and remote.silent in self.path:
+            remote.woken.wait()
+            self.close_connection = True
+            return
         writing = "git-receive-pack" in self.path
         if remote.token is not None and self.headers.get("Authorization", "") != _basic(remote.token):
             self._say(401, b"", [("WWW-Authenticate", 'Basic realm="world"')])

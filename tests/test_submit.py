@@ -26,7 +26,7 @@ from merge_bot.submit import submit
 from merge_bot.target import TOKEN_VARIABLE, Target
 from tests.command import delta, listing, run
 from tests.http_remote import TOKEN, HttpRemote, Push, protected
-from tests.remote_world import MAIN, NOW, agent, hasty, ops, processes, read, send, server
+from tests.remote_world import MAIN, NOW, agent, hasty, merge, ops, processes, read, send, server
 from tests.repo import Repo
 
 __all__ = ["server"]
@@ -289,6 +289,21 @@ def test_when_the_budget_is_spent_the_delta_is_kept(
     assert done.code == 0
     assert len(server.log(W1)) == 1
     assert kept.exists()  # it is the caller's file now
+
+
+def test_operations_that_met_no_remote_are_kept_as_they_are_and_enter_later(server: HttpRemote, tmp_path: Path) -> None:
+    server.fail_reads = 2
+    assert send(server, ops("a")).frame == 405
+    server.fail_reads = 1000
+    with pytest.raises(RemoteUnreachable) as gone:
+        send(server, ops("b"), "w2", patience=hasty(3))
+    assert (gone.value.exit_code, server.fail_reads) == (75, 997)
+    kept = tmp_path / f"unsent-w2.{digest(ops('b'))[:12]}.json"
+    assert str(gone.value).endswith(f"\nThe delta is kept at {kept}: submit that file.")
+    server.fail_reads = 0
+    merge(server)
+    done = run("submit", "--worker", "w2", "--remote", server.url, "--repo", tmp_path, "--json", kept)
+    assert (done.code, done.json["frame"]) == (0, 406)
 
 
 def _check_kept(letter: str, folder: Path) -> Path:

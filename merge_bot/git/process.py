@@ -101,11 +101,18 @@ class Git:
         ok: Container[int] = (0,),
         writes: bool = False,
         handles: Sequence[int] = (),
+        seconds: float | None = None,
     ) -> Finished:
-        """Run a command to its end. Raises GitFailed if its exit code is not in `ok`. It inherits `handles`."""
+        """Run a command to its end. Raises GitFailed if its exit code is not in `ok`. It inherits `handles`.
+
+        One that is to end within `seconds` and does not is ended, and TimeoutError raised.
+        """
         process = self._start(arguments, subprocess.PIPE, writes, handles)
         try:
-            out, err = process.communicate(stdin)
+            out, err = process.communicate(stdin, seconds)
+        except subprocess.TimeoutExpired as silent:
+            end(process)
+            raise TimeoutError from silent
         except BaseException:
             end(process)
             raise

@@ -30,7 +30,8 @@ __all__ = ["Advertised", "Credentials", "Outcome", "Pushed", "Remote"]
 
 SEEN_REFS = "refs/dreamcatcher/seen/"
 _ANY_CODE = range(-256, 256)
-_MINUTE = "60"
+SILENCE = 60  # seconds without a byte after which a transfer over HTTP is given up
+PATIENCE = 120  # seconds for a remote of any kind to tell its refs
 
 _NO_RIGHTS = re.compile(
     rb"returned error: 40[13]|Authentication failed|could not read (Username|Password)|Permission to .* denied|"
@@ -97,7 +98,7 @@ class Remote:
                 if url.lower().startswith(("http://", "https://")):
                     self._git.tell(*self.credentials.settings(url))
         # A server that accepts the connection and says nothing more must not hold a job for hours.
-        self._git.tell(("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", _MINUTE))
+        self._git.tell(("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", str(SILENCE)))
 
     # --- reading
 
@@ -107,7 +108,7 @@ class Remote:
         Raises RemoteUnreachable, RemoteRefused.
         """
         wanted = ("HEAD", *patterns)
-        done = self._run("ls-remote", "--quiet", "--symref", "--", self.name, *wanted)
+        done = self._run("ls-remote", "--quiet", "--symref", "--", self.name, *wanted, seconds=PATIENCE)
         refs: dict[str, str] = {}
         default, head = None, False
         for line in text(done.out).splitlines():
@@ -225,8 +226,11 @@ class Remote:
             return Pushed(Outcome.REFUSED, tip, letters.protected(self.url, ref, _spoken(done)))
         return Pushed(Outcome.UNMOVED, tip, letters.not_pushed(self.url, ref, _spoken(done)))
 
-    def _run(self, *arguments: str, stdin: bytes = b"", writes: bool = False) -> Finished:
-        done = self._git.run(*arguments, stdin=stdin, ok=_ANY_CODE, writes=writes)
+    def _run(self, *arguments: str, stdin: bytes = b"", writes: bool = False, seconds: float | None = None) -> Finished:
+        try:
+            done = self._git.run(*arguments, stdin=stdin, ok=_ANY_CODE, writes=writes, seconds=seconds)
+        except TimeoutError:
+            raise RemoteUnreachable(letters.unreachable(self.url, letters.silent(seconds))) from None
         if done.code != 0:
             raise self._failure(arguments, done)
         return done

@@ -31,6 +31,11 @@ def unreachable(url: str, stderr: bytes) -> str:
     )
 
 
+def silent(seconds: float | None) -> bytes:
+    """What stands in for the words of a remote that said none."""
+    return f"no answer within {seconds:g} seconds".encode()
+
+
 def no_rights(url: str, stderr: bytes, *, writing: bool) -> str:
     what, right = ("write to", "Read and write") if writing else ("read", "Read-only")
     permission = "write" if writing else "read"
