@@ -9,18 +9,19 @@ The map, bottom first. A module imports only from its own line or the lines abov
     settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
     layouts  strategies  lenient  rollback_letters  verify_letters  export_letters  retention  records  diff
     doctor_letters  path_filter  doctor  doctor_workflows
-    x_merge  schemas  control_schema  delta_schema  validate  explain
-    admit  control  workshop  control_table  check  merge  receipts  worker_receipts  closing  workflow_commands
+    x_merge  schemas  control_schema  delta_schema  enrolment  validate  explain
+    gate  admit  control  leases  breaker  workshop  control_table
+    check  merge  receipts  worker_receipts  closing  workflow_commands
     git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience  processes
     transports  collect  genesis  snapshot
     publish
     frame  clone  writer  worker  parcel  target  submit  reader  remote_clone
     report  receipts_report  action_outputs  landings  past_state  pull_request_body  audit_letters  audit_files
-    audit_books  audit_places  audit  verify_books  verify_frame  verify_work  export_sqlite
+    audit_books  audit_places  audit  verify_books  verify_workers  verify_frame  verify_work  export_sqlite
     history  replay  contributions  blame  preview  rollback  rollback_body  verify  export  frame_log  past_report
     cli  __main__
 
-The first nine lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
+The first ten lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
 the edges, each of which knows one outside thing, the stages that use them, and the doors.
 """
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from merge_bot import letters
+from merge_bot import gate, letters
 from merge_bot.delta import FILE_NAME, Candidate, Delta
-from merge_bot.findings import Outcome, Problem, Reason, Receipt, Recover, Rejection
+from merge_bot.findings import REFUSED_OUTCOMES, Outcome, Problem, Reason, Receipt, Recover, Rejection
 from merge_bot.ledger import Ledger
 from merge_bot.validate import check_name
+from merge_bot.workers import Workers
 
 
 @dataclass(slots=True)
@@ -27,11 +28,15 @@ class Moment:
 
 @dataclass(slots=True)
 class Admission:
-    """`admitted` in the order of their rank; `settled` has a receipt for each other delta; `held` wait outside."""
+    """`admitted` in the order of their rank; `settled` has a receipt for each other delta; `held` wait outside.
+
+    `alive` are the holders of leases of whom there is a delta.
+    """
 
     admitted: list[Delta] = field(default_factory=list)
     settled: list[tuple[Candidate, Receipt]] = field(default_factory=list)
     held: list[Delta] = field(default_factory=list)
+    alive: set[str] = field(default_factory=set)
 
 
 def ledger_frame(candidate: Candidate, frame: int | None, moment: Moment) -> int:
@@ -42,11 +47,12 @@ def ledger_frame(candidate: Candidate, frame: int | None, moment: Moment) -> int
 
 
 def admit(
-    arrived: Iterable[tuple[Candidate, Delta | Rejection]], ledger: Ledger, workers: Iterable[str], moment: Moment
+    arrived: Iterable[tuple[Candidate, Delta | Rejection]], ledger: Ledger, workers: Workers, moment: Moment
 ) -> Admission:
     """Sort what arrived into admitted, settled and held.
 
-    Bytes that were refused before are looked at again, because their name, the clock or a schema may be right by now.
+    Bytes that were refused before are looked at again, because their name, the clock or a schema may be right by now;
+    not those of an ended lease.
     """
     admission = Admission()
     deltas: list[Delta] = []
@@ -55,19 +61,27 @@ def admit(
         if known and known.outcome != Outcome.QUARANTINED and not known.requeued:
             receipt = _receipt(candidate, verdict, Outcome.DUPLICATE, Reason.ALREADY_MERGED)
             receipt.notes.append(letters.already_settled(known.outcome, known.merged_in))
+            receipt.recover = Recover.CLAIM_AGAIN if known.outcome == Outcome.FENCED else Recover.NONE
             admission.settled.append((candidate, receipt))
+        elif gate.is_disabled(verdict.stream_id, workers):
+            problem = gate.waits(candidate.path, str(verdict.stream_id), workers)
+            _refuse(admission, candidate, verdict, (problem,), Recover.ASK_OPERATOR)
         elif isinstance(verdict, Rejection):
             _refuse(admission, candidate, verdict, verdict.problems, verdict.recover)
-        elif problem := check_name(candidate.path, verdict):
-            _refuse(admission, candidate, verdict, (problem,))
+        elif misnamed := check_name(candidate.path, verdict):
+            _refuse(admission, candidate, verdict, (misnamed,))
         elif verdict.frame > moment.frame:
             admission.held.append(verdict)
         elif verdict.instant > moment.now + moment.tolerance:
             ahead = (verdict.instant - moment.now) / 1_000_000
             _refuse(admission, candidate, verdict, (letters.clock_ahead(candidate.path, verdict.utc, ahead),))
+        elif outdated := gate.fenced(verdict, workers, known):
+            _refuse(admission, candidate, verdict, (outdated,), Recover.CLAIM_AGAIN, Outcome.FENCED)
         else:
             deltas.append(verdict)
-    deltas = _one_spelling(deltas, set(workers), admission)
+            if gate.holds_lease(verdict, workers):
+                admission.alive.add(verdict.stream_id)
+    deltas = _one_spelling(deltas, set(workers.delivered()), admission)
     _fill_slots(deltas, ledger, admission)
     _refused_before(ledger, admission, moment)
     admission.admitted.sort(key=lambda delta: delta.origin)
@@ -150,8 +164,9 @@ def _refuse(
     verdict: Delta | Rejection,
     problems: tuple[Problem, ...],
     recover: Recover = Recover.RESUBMIT,
+    outcome: Outcome = Outcome.QUARANTINED,
 ) -> None:
-    receipt = _receipt(candidate, verdict, Outcome.QUARANTINED, problems[0].reason)
+    receipt = _receipt(candidate, verdict, outcome, problems[0].reason)
     receipt.problems, receipt.recover = problems, recover
     admission.settled.append((candidate, receipt))
 
@@ -160,7 +175,7 @@ def _refused_before(ledger: Ledger, admission: Admission, moment: Moment) -> Non
     """Bytes that are refused once more are in quarantine already: one copy of them is enough."""
     for candidate, receipt in admission.settled:
         known = ledger.entry(ledger_frame(candidate, receipt.frame, moment), candidate.digest)
-        if known and not known.requeued and receipt.outcome == Outcome.QUARANTINED:
+        if known and not known.requeued and receipt.outcome in REFUSED_OUTCOMES:
             receipt.outcome, receipt.reason = Outcome.DUPLICATE, Reason.ALREADY_MERGED
             receipt.notes.append(letters.already_settled(known.outcome, known.merged_in))
 

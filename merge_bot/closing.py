@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from merge_bot.delta import FILE_NAME, Candidate
-from merge_bot.workers import Workers
+from merge_bot.workers import DISABLED, ENDED, Workers
 
 ACTIVE_FRAMES = 3
-"""A worker is active if something of it was merged in one of so many frames before the open one."""
+"""A worker is active if something of it was merged in one of so many frames before the open one.
+
+Not if it is disabled, or its lease ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,11 @@ def waiting(candidates: Iterable[Candidate], workers: Workers, frame: int, opene
     Deltas of later frames do not count: they are held. One whose arrival is not known, or was before the frame opened,
     has been waiting since then.
     """
-    active = {name for name, one in workers.known.items() if frame - ACTIVE_FRAMES <= one.frame and one.utc}
+    active = {
+        name
+        for name, one in workers.known.items()
+        if frame - ACTIVE_FRAMES <= one.frame and one.utc and one.lease != ENDED and one.status != DISABLED
+    }
     first: int | None = None
     for one in candidates:
         named = FILE_NAME.match(one.path.rpartition("/")[2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from merge_bot.messages import meant
 from merge_bot.wording import listed, named, quoted
 
 
@@ -52,4 +53,73 @@ def bytes_not_at_hand(digest: str, frame: int) -> str:
     return (
         f"The bytes of delta {digest[:12]}… are no longer in frame {frame}'s folder (keep-frames), only in history. "
         "`dreamcatcher quarantine show` reads them there; submit them once more, and they are looked at again."
+    )
+
+
+# --- who may write
+
+
+def setting_workers_of_open() -> str:
+    return (
+        "workers says who may write, but enrolment is open, so everybody may. Add `enrolment: listed`, or leave "
+        "workers out."
+    )
+
+
+def setting_no_collection(worker: str, name: str, near: str | None) -> str:
+    return f"workers: {worker}: {quoted(name)} is not a collection{meant(near)}"
+
+
+def not_enrolled(stream_id: str) -> tuple[str, str]:
+    return (
+        f"{named(stream_id)} is not enrolled here (enrolment: listed).",
+        "An operator adds it to `workers` in .github/dreamcatcher.yml; then the same delta may be sent again.",
+    )
+
+
+def collection_not_allowed(stream_id: str, collection: str, allowed: Sequence[str]) -> tuple[str, str]:
+    may = f"it may write to {listed(allowed)}" if allowed else "it may write to no collection"
+    return (
+        f"{named(stream_id)} may not write to {named(collection)}: {may}.",
+        "Leave these operations out, or have an operator add the collection in .github/dreamcatcher.yml.",
+    )
+
+
+def worker_disabled(name: str, bad: int) -> tuple[str, str]:
+    return (
+        f"{named(name)} is disabled: {bad:,} of its deltas in a row were bad. This one waits unread.",
+        f"Find out what is wrong with the worker; then `dreamcatcher worker enable {name} --requeue`.",
+    )
+
+
+def not_disabled(name: str) -> str:
+    return f"{named(name)} is not disabled, so there is nothing to enable."
+
+
+# --- leases
+
+
+def fenced(name: str, found: int | None, epoch: int, *, is_held: bool) -> tuple[str, str]:
+    now = f"the lease of {named(name)} has epoch {epoch}" if is_held else f"nobody holds the lease of {named(name)}"
+    what = "the delta names no epoch" if found is None else f"the delta is of epoch {found}"
+    return (
+        f"{now[0].upper()}{now[1:]}, and {what}.",
+        f"Claim it (`dreamcatcher worker claim {name}`), compute again from what stands then, and send that.",
+    )
+
+
+def lease_held(name: str, epoch: int, holder: str, is_silent: bool) -> str:
+    then = "It is silent: reclaim it, and claim then." if is_silent else "Wait until it is released, or is silent."
+    return f"The lease of {named(name)} is held under epoch {epoch}, since delta {holder[:12]}… claimed it. {then}"
+
+
+def other_lease(op: str, name: str, epoch: int, now: int, *, is_held: bool) -> str:
+    held = f"{named(name)} holds epoch {now}" if is_held else f"{named(name)} holds no lease (epoch {now} is next)"
+    return f"This {op} names epoch {epoch}, but {held}: nothing was ended."
+
+
+def not_silent(name: str, seen: int, seen_at: str, frames: int, seconds: int) -> str:
+    return (
+        f"{named(name)} was last heard of in frame {seen}, at {seen_at}. Its lease may be reclaimed after {frames:,} "
+        f"frames or {seconds:,} seconds of silence (settings: lease), or by an operator."
     )

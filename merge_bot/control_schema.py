@@ -25,9 +25,21 @@ _FRAME = {
     "minimum": 0,
     "maximum": 10**15,
 }
+STREAM = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"}
+_WORKER = {"description": "Which worker: its stream_id.", **STREAM}
+_EPOCH = {
+    "description": "The epoch of the lease that this ends, as workers.json names it.",
+    "type": "integer",
+    "minimum": 1,
+    "maximum": 10**15,
+}
 _PLACE = {"delta": _DELTA, "frame": _FRAME}
 
 FIELDS: dict[str, dict[str, Any]] = {
+    "claim": {},
+    "release": {"epoch": _EPOCH},
+    "reclaim": {"worker": _WORKER, "epoch": _EPOCH},
+    "enable": {"worker": _WORKER},
     "retry": _PLACE,
     "requeue": _PLACE,
     "drop": {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from merge_bot import breaker, leases, workshop
 from merge_bot import control_letters as letters
-from merge_bot import workshop
 from merge_bot.control import Decision, Office, refused
 from merge_bot.delta import Request
 from merge_bot.findings import Outcome, Reason, Recover
@@ -25,6 +25,10 @@ class Operation(NamedTuple):
 
 
 OPERATIONS = {
+    "claim": Operation(leases.claim, anybody=True),
+    "release": Operation(leases.release, anybody=True),
+    "reclaim": Operation(leases.reclaim, anybody=True),
+    "enable": Operation(breaker.enable),
     "retry": Operation(workshop.retry),
     "requeue": Operation(workshop.requeue),
     "drop": Operation(workshop.drop),
@@ -34,7 +38,9 @@ OPERATIONS = {
 def decide(office: Office) -> list[Decision]:
     """Decide every request of the frame's admitted deltas, by rank; what is granted is done in the office's books."""
     requests = sorted((one for delta in office.admission.admitted for one in delta.control), key=lambda one: one[:2])
-    return [_decide(office, one) for one in requests]
+    decisions = [_decide(office, one) for one in requests]
+    leases.note_signs_of_life(office)
+    return decisions
 
 
 def _decide(office: Office, request: Request) -> Decision:

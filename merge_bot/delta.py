@@ -181,6 +181,11 @@ def format_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def instant_text(instant: int) -> str:
+    """Microseconds since 1970 as `format_utc` writes them."""
+    return format_utc(_EPOCH + timedelta(microseconds=instant))
+
+
 def file_name(frame: int, stream_id: str, suffix: str | None = None) -> str:
     """The name under which a delta lies in the inbox: frame-405-w1.json, with a run frame-405-w1.RUN.json."""
     return f"frame-{frame}-{stream_id}.{suffix}.json" if suffix else f"frame-{frame}-{stream_id}.json"

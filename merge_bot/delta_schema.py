@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from merge_bot.collection import EXPECT, LAST_WRITER_WINS, SUM, UNION, Collection, Collections
-from merge_bot.control_schema import control_schema
+from merge_bot.control_schema import STREAM, control_schema
 from merge_bot.delta import MAX_FRAME
 from merge_bot.json_schema import DIALECT
 from merge_bot.x_merge import properties_of
@@ -24,8 +24,7 @@ ENVELOPE: Mapping[str, Any] = {
     },
     "stream_id": {
         "description": "Who writes: the worker's own id, the same in each of its deltas. Letters, digits, _ and -.",
-        "type": "string",
-        "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+        **STREAM,
     },
     "utc": {
         "description": "When this was written, with the offset: 2026-03-25T03:14:22.000001Z. The real time to the "

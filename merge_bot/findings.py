@@ -28,6 +28,10 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+REFUSED_OUTCOMES = frozenset({Outcome.QUARANTINED, Outcome.FENCED})
+"""Outcomes of deltas that may not enter: their bytes are kept in quarantine."""
+
+
 class Recover(StrEnum):
     """What the writer can do about it."""
 
@@ -98,6 +102,11 @@ class Reason(StrEnum):
     NOTHING_TO_SAY = "nothing_to_say"
     STREAM_NOT_OF_BRANCH = "stream_not_of_branch"
     BRANCH_REWOUND = "branch_rewound"
+    NO_EPOCH = "no_epoch"
+    OTHER_EPOCH = "other_epoch"
+    NOT_ENROLLED = "not_enrolled"
+    COLLECTION_NOT_ALLOWED = "collection_not_allowed"
+    WORKER_DISABLED = "worker_disabled"
     # the merge
     SAME_RECORD = "same_record"
     SAME_KEY_OTHER_CONTENT = "same_key_other_content"
@@ -119,6 +128,13 @@ class Reason(StrEnum):
     BYTES_NOT_AT_HAND = "bytes_not_at_hand"
     PUT_UP_AGAIN = "put_up_again"
     DROPPED = "dropped"
+    CLAIMED = "claimed"
+    RELEASED = "released"
+    RECLAIMED = "reclaimed"
+    LEASE_HELD = "lease_held"
+    NOT_SILENT = "not_silent"
+    ENABLED = "enabled"
+    NOT_DISABLED = "not_disabled"
     # the chain
     CHAIN_BROKEN = "chain_broken"
     DIGEST_DIFFERS = "digest_differs"

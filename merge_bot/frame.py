@@ -16,6 +16,7 @@ from merge_bot.control import Office
 from merge_bot.control_table import decide
 from merge_bot.delta import Candidate, instant_of
 from merge_bot.errors import Contended
+from merge_bot.gate import unread
 from merge_bot.git import Repository
 from merge_bot.ledger import Ledger
 from merge_bot.merge import Ahead, merge, stay
@@ -54,10 +55,12 @@ def run_frame(
     `ahead` is given each file of the state when it is finished, so that it may travel on meanwhile.
     """
     collected = collect(repository, base, transport)
-    arrived = [(one, validate(one, base.rules)) for one in progress(collected.candidates, "validate")]
     ledger, workers = Ledger(base.files, base.paths), Workers.read(base.files, base.paths)
+    arrived = [
+        (one, unread(one, workers) or validate(one, base.rules)) for one in progress(collected.candidates, "validate")
+    ]
     moment = _moment(base, now)
-    admission = admit(arrived, ledger, workers.delivered(), moment)
+    admission = admit(arrived, ledger, workers, moment)
     if not admission.admitted and not admission.settled:
         return Result(Published("none"), base.meta.frame, held=_held(admission))
     office = Office(moment, base.settings, base.files, base.paths, base.rules, ledger, workers, admission)

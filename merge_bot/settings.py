@@ -85,6 +85,13 @@ class DeltaSettings(_Part):
         return self
 
 
+class Lease(_Part):
+    """When a lease counts as silent, so that others may reclaim it: after so many frames, or so many seconds."""
+
+    silent_frames: int = Field(default=20, ge=1, le=1_000_000_000)
+    silent_seconds: int = Field(default=3600, ge=1, le=31_536_000)
+
+
 class Author(_Part):
     """Who the merge commit names as its author and committer."""
 
@@ -101,7 +108,11 @@ class Settings(_Part):
     clock_tolerance_seconds: int = Field(default=300, ge=0, le=604_800)
     max_delta_bytes: int = Field(default=1_048_576, ge=1024, le=100_000_000)
     keep_frames: int = Field(default=0, ge=0, le=1_000_000_000)  # frames whose archives stay in the tree; 0: all
+    enrolment: Literal["open", "listed"] = "open"
+    workers: dict[StreamId, Annotated[tuple[str, ...], Field(strict=False)]] = {}
     operators: Annotated[tuple[StreamId, ...], Field(strict=False, max_length=1000)] = ("operator",)
+    lease: Lease = Lease()
+    breaker: int = Field(default=10, ge=0, le=1_000_000)  # bad deltas in a row that disable a worker; 0: never
     delta: DeltaSettings = DeltaSettings()
     author: Author = Author()
 
@@ -109,6 +120,12 @@ class Settings(_Part):
     def _apart(self) -> Settings:
         if safe_path.inside(self.schemas, self.state) or safe_path.inside(self.state, self.schemas):
             raise ValueError(rule_messages.setting_folders(self.schemas, self.state))
+        return self
+
+    @model_validator(mode="after")
+    def _listed(self) -> Settings:
+        if self.workers and self.enrolment == "open":
+            raise ValueError(control_letters.setting_workers_of_open())
         return self
 
     @property
@@ -216,5 +233,10 @@ def _mistake(error: Any) -> tuple[Place, str]:
 
 
 def _known(place: Place) -> list[str]:
-    parts: dict[Place, type[BaseModel]] = {(): Settings, ("delta",): DeltaSettings, ("author",): Author}
+    parts: dict[Place, type[BaseModel]] = {
+        (): Settings,
+        ("lease",): Lease,
+        ("delta",): DeltaSettings,
+        ("author",): Author,
+    }
     return [str(one.alias) for one in parts[place].model_fields.values()]

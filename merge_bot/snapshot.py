@@ -12,14 +12,14 @@ from datetime import datetime
 from hashlib import sha256
 from urllib.parse import quote
 
-from merge_bot import letters
+from merge_bot import breaker, letters
 from merge_bot.admit import Admission, Moment, ledger_frame
 from merge_bot.canonical import digest, document, spelled
 from merge_bot.collect import Collected
 from merge_bot.conflicts import Conflict
 from merge_bot.control import Decision, Office
 from merge_bot.delta import Candidate, file_name, format_utc
-from merge_bot.findings import Outcome, Receipt
+from merge_bot.findings import REFUSED_OUTCOMES, Outcome, Receipt
 from merge_bot.ledger import Ledger, Line
 from merge_bot.manifest import MERGE, Manifest
 from merge_bot.merge import Merged
@@ -74,6 +74,7 @@ def snapshot(
     consumed = [delta.candidate for delta in admission.admitted] + [candidate for candidate, _ in admission.settled]
     archived, archive = _archive(consumed, receipts, paths, number)
     _book(ledger, workers, admission, receipts, Moment(number, 0, 0))
+    disabled = list(breaker.count(receipts, workers, base.settings.breaker))
     state: Changes = {change.path: change.data for change in merged.changes}
     state.update(merged.marks)
     records = {change.path: change.after for change in merged.changes}
@@ -107,7 +108,7 @@ def snapshot(
         marks=marks or None,
         kept_from=kept,
         rolled_back=base.manifest.newest_rollback,
-        control=[one.as_json() for one in decisions if one.effect is not None] or None,
+        control=[one.as_json() for one in decisions if one.effect is not None] + disabled or None,
     )
     proof = manifest.as_bytes()
     meta = Meta(number + 1, manifest.time, digest(proof))
@@ -156,7 +157,7 @@ def _archive(
 def _kept_as(one: Candidate, receipt: Receipt, folder: str) -> str:
     """A name that no worker can choose: the digest is in it, and anything odd is percent-encoded."""
     short = one.digest[:32]
-    if receipt.outcome != Outcome.QUARANTINED and receipt.frame is not None and receipt.stream_id is not None:
+    if receipt.outcome not in REFUSED_OUTCOMES and receipt.frame is not None and receipt.stream_id is not None:
         return f"{folder}/deltas/{file_name(receipt.frame, receipt.stream_id, short)}"
     name = quote(one.path.rpartition("/")[2].encode("utf-8", "surrogateescape"), safe="")[:80]
     return f"{folder}/quarantine/{short}.{name}"

@@ -19,8 +19,9 @@ from merge_bot.collection import EXPECT, LAST_WRITER_WINS, SUM, Collection, Coll
 from merge_bot.control_schema import fractions
 from merge_bot.delta import FILE_NAME, Candidate, Condition, Delta, Operation, Origin, Request, file_name, parse_utc
 from merge_bot.delta_schema import CONTROL, FALLBACK, compose, entity_schema, operand
+from merge_bot.enrolment import Enrolment
 from merge_bot.errors import SettingsError
-from merge_bot.findings import Problem, Reason, Rejection
+from merge_bot.findings import Problem, Reason, Recover, Rejection
 from merge_bot.json_schema import Schema
 from merge_bot.strict_json import parse, pointer
 from merge_bot.wording import violation
@@ -59,6 +60,7 @@ class Rules:
         for key in sorted(self._ignored | set(self._aliases)):
             if key in collections.by_delta_key:
                 raise SettingsError(messages.setting_feeds(key, collections.by_delta_key[key].name))
+        self.enrolment = Enrolment(collections, settings)
         self.delta = Schema(compose(collections))
         self._operands = {name: Schema(operand(one)) for name, one in collections.items()}
         self._entities = {name: Schema(entity_schema(one)) for name, one in collections.items()}
@@ -176,6 +178,8 @@ def _judge(candidate: Candidate, rules: Rules) -> Delta | Rejection:
     reading = rules.read(parsed.value)
     if not reading.clashes and rules.delta.is_valid(reading.document):
         delta = _delta(candidate, reading.document, rules)
+        if delta and (problems := tuple(rules.enrolment.problems(delta))):
+            return Rejection(problems, Recover.ASK_OPERATOR, delta.frame, delta.stream_id, delta.utc)
         if delta:
             return delta
     from merge_bot import explain

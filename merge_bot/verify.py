@@ -33,6 +33,7 @@ from merge_bot.tree import FILE, Entry
 from merge_bot.verify_books import Books
 from merge_bot.verify_frame import Finding, finding
 from merge_bot.verify_work import Link, Work
+from merge_bot.verify_workers import Standing
 
 _BATCH = 256
 _NOTHING = Entry(FILE, "")
@@ -92,11 +93,13 @@ class _Verifier:
         chain = self._chain(newest, expected)
         self.found.first, self.found.newest, self.found.frames = min(chain, default=newest), newest, len(chain)
         self._walk(chain, newest, jobs)
-        books = Books(self._paths, self.found.first)
+        books, standing = Books(self._paths, self.found.first), Standing(self._paths)
         for number in sorted(chain):
             books.tell(chain[number].manifest)
+            standing.tell(chain[number].manifest)
             self.found.deltas += len(chain[number].manifest.deltas)
         self.found.findings += [finding(*one) for one in books.wrong(self._tip)]
+        self.found.findings += [finding(*one) for one in standing.wrong(self._tip)]
         if newest in chain:
             self._held_against(chain[newest].manifest, chain[newest].landing)
 

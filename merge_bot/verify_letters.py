@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from merge_bot.messages import Letter
-from merge_bot.wording import counted, printable
+from merge_bot.wording import counted, named, printable, shown
 
 RESTORE = "Frames are never changed. Put the file back from the commit before the one named here, and commit that."
 UNDO = "Only the merge writes here. Put the file back from the commit before the one named here, and commit that."
@@ -97,6 +97,13 @@ def ledger_disagrees(delta: str, said: Sequence[object], right: Sequence[object]
     return (
         f"The ledger says that the delta {delta[:12]}… is {said[0]} as of frame {said[1]}; the frames say {right[0]} "
         f"as of frame {right[1]}.",
+        RESTORE,
+    )
+
+
+def workers_disagree(worker: str, name: str, said: object, right: object) -> Letter:
+    return (
+        f"The {name} of {named(worker)} is {shown(said)} there; the frames' decisions make it {shown(right)}.",
         RESTORE,
     )
 

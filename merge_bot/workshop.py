@@ -16,7 +16,7 @@ from merge_bot.canonical import digest
 from merge_bot.control import Decision, Office, applied, refused
 from merge_bot.delta import FILE_NAME, Candidate, Request, file_name
 from merge_bot.errors import UnreadableState
-from merge_bot.findings import Outcome, Reason, Recover
+from merge_bot.findings import REFUSED_OUTCOMES, Outcome, Reason, Recover
 from merge_bot.ledger import Line
 from merge_bot.manifest import Manifest, read_manifest
 from merge_bot.tree import Entry
@@ -84,7 +84,7 @@ def _quarantined(office: Office, request: Request) -> Case | Decision:
     frame, target = int(request.content["frame"]), str(request.content["delta"])
     manifest = _manifest(office, frame)
     rows = [one for one in (manifest.deltas if manifest else ()) if one["delta"] == target]
-    row = next((one for one in rows if one["outcome"] == Outcome.QUARANTINED), None)
+    row = next((one for one in rows if one["outcome"] in REFUSED_OUTCOMES), None)
     if manifest is None or row is None:
         why = letters.not_in_quarantine(target, frame)
         return refused(request, Reason.NOT_IN_QUARANTINE, Recover.ASK_OPERATOR, why)

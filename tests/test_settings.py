@@ -31,7 +31,11 @@ def test_defaults() -> None:
         "clock_tolerance_seconds": 300,
         "max_delta_bytes": 1_048_576,
         "keep_frames": 0,
+        "enrolment": "open",
+        "workers": {},
         "operators": ("operator",),
+        "lease": {"silent_frames": 20, "silent_seconds": 3600},
+        "breaker": 10,
         "delta": {"aliases": {}, "ignore": ()},
         "author": {"name": "Dream Catcher", "email": "dreamcatcher@noreply.invalid"},
     }
@@ -129,6 +133,27 @@ MISTAKES = [
         "no worker's id",
         b"operators:\n  - ann\n  - ann@home",
         'line 3: "ann@home" is not a worker\'s id: 1 to 64 letters, digits, _ and -, the first a letter or digit.',
+    ),
+    (
+        "enrolment of another kind",
+        b"enrolment: closed",
+        "line 1: enrolment: expected 'open' or 'listed', found the string \"closed\".",
+    ),
+    (
+        "a list that is not asked for",
+        b"workers:\n  w1: [a]",
+        "line 1: workers says who may write, but enrolment is open, so everybody may. Add `enrolment: listed`, "
+        "or leave workers out.",
+    ),
+    (
+        "a worker's list",
+        b"enrolment: listed\nworkers:\n  w1: posts",
+        'line 3: workers.w1: expected a list, found the string "posts".',
+    ),
+    (
+        "no silence",
+        b"lease:\n  silent-frames: 0",
+        "line 2: lease.silent-frames: expected at least 1, found the integer 0.",
     ),
     ("email", b"author:\n  email: a b@c", 'line 2: "a b@c" is not an e-mail address.'),
     (

@@ -102,6 +102,7 @@ class World:
     frame: int = 5
     now: datetime = MORNING + timedelta(hours=1)
     paths: Paths = field(default_factory=Paths)
+    settings: Settings = field(default_factory=Settings)
 
     @classmethod
     def of(
@@ -124,8 +125,8 @@ class World:
         """Merge `deltas` into the open frame, and open the next one."""
         ledger, workers = Ledger(self.files, self.paths), Workers.read(self.files, self.paths)
         moment = Moment(self.frame, instant_of(self.now), 300_000_000)
-        admission = admit(self.arrived(deltas), ledger, workers.delivered(), moment)
-        office = Office(moment, Settings(), self.files, self.paths, self.rules, ledger, workers, admission)
+        admission = admit(self.arrived(deltas), ledger, workers, moment)
+        office = Office(moment, self.settings, self.files, self.paths, self.rules, ledger, workers, admission)
         decisions = decide(office)
         merged = merge(admission.admitted, self.files, self.paths, self.collections, self.rules, self.frame)
         prove(merged.changes, merged.growth, merged.entered, merged.applied, self.collections)
