@@ -66,9 +66,9 @@ def test_everything_that_waits_or_stands_open_is_shown(world: Repo) -> None:
         "  stats             1\n\n"
         "Workers, with the newest delta that was merged of each\n"
         "  worker  frame  utc                   applied  late  quarantined  fallbacks\n"
-        "  w1        405  2026-03-25T03:14:22Z        1     0            0          0\n"
-        "  w2        405  2026-03-25T03:14:23Z        1     0            0          0\n"
-        "  w3          -  -                           0     0            1          0\n\n"
+        "  w1      405    2026-03-25T03:14:22Z        1     0            0          0\n"
+        "  w2      405    2026-03-25T03:14:23Z        1     0            0          0\n"
+        "  w3      -      -                           0     0            1          0\n\n"
         f"Frame 405 landed {as_of} in commit <commit>.\n"
         "To merge what waits: dreamcatcher merge\n"
     )
