@@ -17,7 +17,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     publish
     frame  clone  writer  worker  parcel  target  submit  reader  remote_clone
     report  receipts_report  action_outputs  landings  past_state  pull_request_body  audit_letters  audit_files
-    audit_books  audit_places  audit  verify_books  verify_workers  verify_frame  verify_work  export_sqlite
+    audit_books  audit_places  audit  verify_books  verify_workers  verify_frame  verify_work  export_sqlite  adoption
     history  replay  contributions  blame  preview  rollback  rollback_body  verify  export  frame_log  past_report
     cli  __main__
 

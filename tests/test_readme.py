@@ -105,6 +105,23 @@ def test_everything_else_in_order(world: Path, tmp_path: Path) -> None:
     assert printed[-1] == "3 dave A bridge."
 
 
+def test_what_is_there_already_is_adopted_and_merged_into(tmp_path: Path) -> None:
+    run(["git", "config", "--global", "user.name", "n"], tmp_path)
+    run(["git", "config", "--global", "user.email", "e@example.org"], tmp_path)
+    out = run(["sh", "-eu"], tmp_path, block("adopt"))
+    assert "Dry run, nothing was written." in out
+    assert {path.name for path in (tmp_path / "network/schemas").iterdir()} == {
+        "notes.schema.json",
+        "people.schema.json",
+    }
+    added = run(["git", "diff", "HEAD~2", "--", "state/log.json", "state/people.json"], tmp_path / "network")
+    changed = [line for line in added.splitlines() if line[0] in "+-" and line[:3] not in ("+++", "---")]
+    note = ["    },", "    {", '      "number": 3,', '      "text": "Good night.",', '      "person": "ann"']
+    assert changed == [f"+{line}" for line in note]
+    notes = schemas.load({str(path): path.read_bytes() for path in (tmp_path / "network/schemas").iterdir()})[0]["notes"]
+    assert (notes.strategy, notes.references, notes.lenient) == ("append", {"person": "people"}, {"person"})
+
+
 def test_the_table_of_strategies_is_that_of_the_code() -> None:
     table = README.split("<!-- test: strategies -->\n")[1].split("\n\n")[0]
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]

@@ -15,6 +15,8 @@ from merge_bot.findings import Outcome, Reason
 from merge_bot.frame import Result
 from merge_bot.git import Repository
 from merge_bot.resources import example_schemas
+from tests.command import run
+from tests.repo import Repo
 
 REAL = Path(__file__).parent.parent.parent / "shared" / "realworld"
 NOW = datetime(2026, 4, 10, tzinfo=UTC)
@@ -146,6 +148,72 @@ def test_corrupted_state_stops_the_merge_and_names_the_line(name: str) -> None:
             parse_json(data, name)
     else:
         assert parse_json(data, name) == json.loads(data)
+
+
+def adopted(root: Path, files: dict[str, Path], deltas: Path) -> Repo:
+    """A repository with these files, and all that `init --adopt` makes of them and of the deltas."""
+    repo = Repo.init(root)
+    repo.commit({path: place.read_bytes() for path, place in files.items()})
+    done = run("init", "--adopt", *(root / path for path in files), deltas)
+    assert (done.code, done.err) == (0, "")
+    for command in ("check", "verify", "merge"):
+        assert run(command, "--repo", root).code == 0
+    assert repo.status == []
+    assert {path: (root / path).read_bytes() for path in files} == {
+        path: place.read_bytes() for path, place in files.items()
+    }
+    return repo
+
+
+def test_a_social_network_is_adopted_as_it_is_and_takes_its_deltas(tmp_path: Path) -> None:
+    state, deltas = REAL / "state-rappterbook", REAL / "deltas-rappterbook"
+    files = {f"state/{path.name}": path for path in sorted(state.iterdir())}
+    repo = adopted(tmp_path / "repo", files, deltas)
+    names = {path.name.removesuffix(".schema.json") for path in (repo.path / "schemas").iterdir()}
+    assert names == {"agents", "channels", "comments", "posts", "stats"}
+    rules = {name: json.loads((repo.path / f"schemas/{name}.schema.json").read_text())["x-merge"] for name in names}
+    assert {name: one["strategy"] for name, one in rules.items()} == {
+        "agents": "last-writer-wins",
+        "channels": "last-writer-wins",
+        "comments": "observe",
+        "posts": "append",
+        "stats": "sum",
+    }
+    assert {name: one["to"] for name, one in rules["posts"]["references"].items()} == {
+        "author": "agents",
+        "channel": "channels",
+        "voters": "agents",
+    }
+    for path in sorted(deltas.iterdir()):
+        shutil.copy(path, repo.path / "state/stream_deltas" / path.name)
+    assert run("merge", "--repo", repo.path).code == 0
+    for command in ("check", "verify"):
+        assert run(command, "--repo", repo.path).code == 0
+    text = files["state/posted_log.json"].read_text()
+    log, before = json.loads((repo.path / "state/posted_log.json").read_text()), json.loads(text)
+    assert log["posts"][: len(before["posts"])] == before["posts"]
+    assert len(log["posts"]) > len(before["posts"])
+    assert (repo.path / "state/posted_log.json").read_text() == json.dumps(log, indent=2) + "\n"
+    others = [path for path in files if path != "state/posted_log.json"]
+    assert [path for path in others if (repo.path / path).read_bytes() != files[path].read_bytes()] == []
+
+
+@pytest.mark.parametrize("case", ["2026-04-05-7bbae7f4", "2026-04-05-ef2fe6e9"])
+def test_several_collections_of_one_file_are_adopted_and_gain_what_the_deltas_bring(tmp_path: Path, case: str) -> None:
+    before, deltas = REAL / "rar" / case / "state_before.json", REAL / "rar" / case / "deltas"
+    repo = adopted(tmp_path / "repo", {"state.json": before}, deltas)
+    for path in deltas.iterdir():
+        shutil.copy(path, repo.path / "state/stream_deltas" / path.name)
+    assert run("merge", "--repo", repo.path).code == 0
+    assert run("check", "--repo", repo.path).code == run("verify", "--repo", repo.path).code == 0
+    ours, old = json.loads((repo.path / "state.json").read_text()), json.loads(before.read_text())
+    for name in ("articles", "threads"):
+        written = {one["pk"] for path in deltas.iterdir() for one in json.loads(path.read_text())[f"{name}_created"]}
+        assert ours[name][: len(old[name])] == old[name]
+        assert keys(ours[name]) - keys(old[name]) == written - keys(old[name])
+    assert {name: value for name, value in ours.items() if name not in ("articles", "threads")} == {
+        name: value for name, value in old.items() if name not in ("articles", "threads")
+    }
 
 
 def keys(records: list[dict[str, Any]]) -> set[str]:

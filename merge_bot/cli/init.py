@@ -19,29 +19,42 @@ from merge_bot.page import Item, Page, Table
 from merge_bot.wording import printable
 
 if TYPE_CHECKING:
+    from merge_bot.adoption.adopt import Adoption
     from merge_bot.clone import Clone
     from merge_bot.genesis import Genesis
+
+SETTINGS_PATH = ".github/dreamcatcher.yml"
 
 _EPILOG = """\b
 Examples:
   dreamcatcher init --dry-run      what would be written; nothing is
   dreamcatcher init world          a new repository in the folder world
   dreamcatcher init --frame 405    the first frame to be merged is 405
+  dreamcatcher init --adopt state old-deltas --dry-run
+                                   what would be made of the JSON files there, and why
 
 Nothing is overwritten: settings and schemas of yours, committed or not, are used as they are. Schemas of an example
-world are added only where you have none.
+world are added only where you have none, and none is adopted.
+
+With --adopt the files stay where and as they are; schemas are written that they and the deltas among them satisfy.
 """
 
 
 @click.command("init", epilog=_EPILOG)
-@click.argument("folder", default=".", type=click.Path())
+@click.argument("places", nargs=-1, type=click.Path(), metavar="[FOLDER | --adopt PATH...]")
 @click.option(
-    "--frame", default=1, show_default=True, type=click.IntRange(1, 10**15), metavar="N", help="The first frame."
+    "--frame",
+    type=click.IntRange(1, 10**15),
+    metavar="N",
+    help="The first frame (default: 1, or the one after the adopted deltas').",
 )
+@click.option("--adopt", is_flag=True, help="Take in the JSON state and the deltas at PATHs (files or folders).")
 @branch_option
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 @json_option
-def command(folder: str, frame: int, branch: str | None, dry_run: bool, as_json: bool) -> int:
+def command(
+    places: tuple[str, ...], frame: int | None, adopt: bool, branch: str | None, dry_run: bool, as_json: bool
+) -> int:
     """Put what a merge needs into the git repository at FOLDER, as one commit, and open the first frame.
 
     A folder that is in no git repository becomes one.
@@ -49,9 +62,13 @@ def command(folder: str, frame: int, branch: str | None, dry_run: bool, as_json:
     from merge_bot.cli.around import branch_of
     from merge_bot.errors import EXIT_DONE
 
-    with _opened(folder, branch, frame, dry_run) as (clone, made):
+    asked = _Asked(frame, _checked(places) if adopt else None)
+    if len(places) > 1 and not adopt:
+        raise click.UsageError("One folder at a time; to take in what lies in several, --adopt.")
+    folder = _folder_of(places[0]) if adopt else places[0] if places else "."
+    with _opened(folder, branch, asked, dry_run) as (clone, made):
         now = datetime.now(UTC)
-        plan = _planned(clone, frame, now)
+        plan, adoption = _planned(clone, asked, now)
         done = _Done(
             folder=str(clone.repository.work_tree or clone.repository.git_dir),
             asked=os.path.realpath(folder),
@@ -62,12 +79,32 @@ def command(folder: str, frame: int, branch: str | None, dry_run: bool, as_json:
             kept=_kept(clone, plan),
             has_work_tree=clone.repository.work_tree is not None,
             commit=None if dry_run else clone.begin(plan, now),
+            adoption=adoption,
+            remarks=_remarks(clone, asked, plan, adoption),
         )
     if as_json:
         print_json(_as_data(done))
     else:
         show(_as_page(done))
     return EXIT_DONE
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The first frame, if one was named, and the places to adopt from; None where nothing is adopted."""
+
+    frame: int | None
+    places: tuple[str, ...] | None
+
+
+def _checked(places: tuple[str, ...]) -> tuple[str, ...]:
+    if not places:
+        raise click.UsageError("Say what to adopt: dreamcatcher init --adopt PATH...")
+    return places
+
+
+def _folder_of(place: str) -> str:
+    return place if os.path.isdir(place) else os.path.dirname(place) or "."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +120,8 @@ class _Done:
     kept: list[str]
     has_work_tree: bool
     commit: str | None
+    adoption: Adoption | None
+    remarks: list[str]
 
     @property
     def written(self) -> list[str]:
@@ -90,7 +129,7 @@ class _Done:
 
 
 @contextmanager
-def _opened(folder: str, branch: str | None, frame: int, dry_run: bool) -> Iterator[tuple[Clone, bool]]:
+def _opened(folder: str, branch: str | None, asked: _Asked, dry_run: bool) -> Iterator[tuple[Clone, bool]]:
     """The clone at `folder`, and whether there was none. A dry run plans a new one without making it."""
     from merge_bot.cli.around import refuse_elsewhere
     from merge_bot.clone import Clone
@@ -113,7 +152,7 @@ def _opened(folder: str, branch: str | None, frame: int, dry_run: bool) -> Itera
         Clone(Repository.create(elsewhere, first), f"refs/heads/{first}") as clone,
     ):
         clone.repository.work_tree = place  # its files are looked at; nothing is written there
-        _planned(clone, frame, datetime.now(UTC))  # what stands against it is said before anything is made
+        _planned(clone, asked, datetime.now(UTC))  # what stands against it is said before anything is made
         if dry_run:
             yield clone, True
             return
@@ -121,20 +160,41 @@ def _opened(folder: str, branch: str | None, frame: int, dry_run: bool) -> Itera
         yield clone, True
 
 
-def _planned(clone: Clone, frame: int, now: datetime) -> Genesis:
+def _planned(clone: Clone, asked: _Asked, now: datetime) -> tuple[Genesis, Adoption | None]:
     """The genesis, if nothing stands against it; else a DreamcatcherError that says what."""
     from merge_bot.resources import example_schemas
 
-    plan = clone.plan(_templates(), example_schemas(), now, frame)
+    if asked.places is None:
+        plan = clone.plan(_templates(), example_schemas(), now, asked.frame or 1)
+        adoption = None
+    else:
+        from merge_bot.cli import adopting
+
+        adoption = adopting.adoption_of(clone, asked.places)
+        templates = _templates()
+        templates[SETTINGS_PATH] = adopting.settings_text(templates[SETTINGS_PATH], adoption)
+        templates |= {one.schema_path: one.schema for one in adoption.collections}
+        plan = clone.plan(templates, {}, now, asked.frame or (adoption.newest or 0) + 1)
     refuse_uncommitted_state(clone, plan)
-    return plan
+    return plan, adoption
 
 
 def _templates() -> dict[str, bytes]:
     from merge_bot.resources import settings_template, workflow_template
-    from merge_bot.settings import SETTINGS_PATH
 
     return {SETTINGS_PATH: settings_template(), ".github/workflows/dreamcatcher.yml": workflow_template()}
+
+
+def _remarks(clone: Clone, asked: _Asked, plan: Genesis, adoption: Adoption | None) -> list[str]:
+    if adoption is None:
+        return []
+    from merge_bot.cli import adopting
+    from merge_bot.collect import read_settings
+    from merge_bot.state import MemoryFiles, Overlay
+
+    own = SETTINGS_PATH if SETTINGS_PATH not in plan.files or _taken_in(clone, plan).count(SETTINGS_PATH) else None
+    folder = read_settings(Overlay(clone.files, MemoryFiles(plan.files).files)).state
+    return list(adopting.remarks(adoption, plan.frame, asked.frame is not None, folder, own))
 
 
 def _is_in_repository(place: Path) -> bool:
@@ -195,7 +255,15 @@ def _as_data(done: _Done) -> dict[str, object]:
         "written": done.written,
         "taken_in": done.taken_in,
         "kept": done.kept,
-    }
+    } | _adoption_data(done)
+
+
+def _adoption_data(done: _Done) -> dict[str, object]:
+    if done.adoption is None:
+        return {}
+    from merge_bot.cli import adopting
+
+    return {"adoption": adopting.as_data(done.adoption), "remarks": done.remarks}
 
 
 def _as_page(done: _Done) -> Page:
@@ -204,7 +272,13 @@ def _as_page(done: _Done) -> Page:
         page = Page(f"Frame {frame} is open in {where}.", tone="good")
     else:
         page = Page(f"Dry run, nothing was written. In {where} this would open frame {frame}.")
+    if done.adoption is not None:
+        from merge_bot.cli import adopting
+
+        adopting.add_to(page, done.adoption)
     words = _words(done.plan)
+    if done.adoption and (done.adoption.aliases or done.adoption.ignored):
+        words[SETTINGS_PATH] = letters.SETTINGS_FOR_DELTAS
     page.add("Written" if done.commit else "Would be written", _table(done.written, words))
     kinds = {path: word.partition(":")[0] for path, word in words.items()}  # of theirs we know no more than that
     page.add("Yours, taken in as they are", _table(done.taken_in, kinds))
@@ -239,7 +313,8 @@ def _words(plan: Genesis) -> dict[str, str]:
 def _also(done: _Done) -> Iterator[str]:
     if done.made:
         yield letters.made_repository(done.folder, dry_run=done.commit is None)
-    elif done.asked != done.folder and done.has_work_tree:
+    elif done.adoption is None and done.asked != done.folder and done.has_work_tree:
         yield letters.in_a_subfolder(done.asked, done.folder)
     if not done.has_work_tree:
         yield letters.bare(done.folder)
+    yield from done.remarks

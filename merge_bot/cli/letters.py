@@ -69,6 +69,8 @@ KINDS = {
 }
 """What `init` writes, by file name or by path."""
 
+SETTINGS_FOR_DELTAS = "settings: each one explained; set is what the adopted deltas need"
+
 
 def made_repository(folder: str, *, dry_run: bool) -> str:
     made = "would be made" if dry_run else "was made"

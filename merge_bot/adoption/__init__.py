@@ -1,0 +1,1 @@
+"""Pure. Adoption: schemas, settings and reasons from the JSON state and the deltas that a repository has already."""
