@@ -147,6 +147,17 @@ def test_a_file_of_another_style_keeps_it() -> None:
     )
 
 
+def test_a_new_record_has_its_fields_in_the_order_of_those_before_it() -> None:
+    before = b'[{"n": 1, "id": "kai"}, {"z": 1, "id": "zoe", "a": 2}]'
+    bench = Bench(
+        rules_of(schema("last-writer-wins", layout="file", **KEYED)), MemoryFiles({"state/things.json": before})
+    )
+    store = bench.open()
+    store.put("aria", {"a": 1, "b": 2, "0": 3, "id": "aria", "n": 4, "z": 5})
+    (change,) = store.flush()
+    assert change.data == before[:-1] + b', {"n": 4, "id": "aria", "z": 5, "a": 1, "0": 3, "b": 2}]'
+
+
 def test_a_file_in_a_style_that_cannot_be_written_again_stays_until_it_says_something_else() -> None:
     before = b'{"kai": {"n": [1,  2]},\n "zoe": {"n": 1e0}}\n'
     bench = Bench(rules_of(OBJECTS), MemoryFiles({"state/things.json": before}))

@@ -118,7 +118,9 @@ def test_what_is_there_already_is_adopted_and_merged_into(tmp_path: Path) -> Non
     changed = [line for line in added.splitlines() if line[0] in "+-" and line[:3] not in ("+++", "---")]
     note = ["    },", "    {", '      "number": 3,', '      "text": "Good night.",', '      "person": "ann"']
     assert changed == [f"+{line}" for line in note]
-    notes = schemas.load({str(path): path.read_bytes() for path in (tmp_path / "network/schemas").iterdir()})[0]["notes"]
+    notes = schemas.load({str(path): path.read_bytes() for path in (tmp_path / "network/schemas").iterdir()})[0][
+        "notes"
+    ]
     assert (notes.strategy, notes.references, notes.lenient) == ("append", {"person": "people"}, {"person"})
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection as Items
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from merge_bot import letters, strict_json
@@ -22,6 +23,7 @@ from merge_bot.layouts.base import WHOLE, Change, Opening
 from merge_bot.state import Files, parse_json
 
 _MISSING: Any = object()
+_PATTERNS = 50  # records whose fields show the order of all
 _KINDS = {dict: "an object", list: "an array"}
 
 
@@ -109,6 +111,7 @@ class FileStore:
         self._files = opening.files
         self._shared = opening.shared
         self._index: dict[str, int] | None = None
+        self._pattern: list[str] | None = None
 
     def present(self, marks: Items[Mark]) -> set[Mark]:
         return set(self.records([key for key in marks if isinstance(key, str)]))
@@ -150,14 +153,15 @@ class FileStore:
             records.clear()
             records.extend(value) if isinstance(records, list) else records.update(value)
         elif isinstance(records, dict):
-            records[key] = self._without_key(value, records.get(key))
+            kept = self._without_key(value, records.get(key))
+            records[key] = kept if key in records else self._arranged(kept)
         else:
             index = self._positions(records)
             if key in index:
                 records[index[key]] = value
             else:
                 index[key] = len(records)
-                records.append(value)
+                records.append(self._arranged(value))
 
     def append(self, batches: Sequence[Batch]) -> None:
         if not any(batches):
@@ -167,7 +171,7 @@ class FileStore:
         for batch in batches:
             for key, operation in zip(batch.marks, batch, strict=True):
                 index.setdefault(str(key), len(records))
-                records.append(operation.record)
+                records.append(self._arranged(operation.record))
 
     def flush(self) -> Iterable[Change]:
         """The whole file, handed out by the first of the collections that share it."""
@@ -198,6 +202,17 @@ class FileStore:
         part = self._part()
         self._file().touch(self._rules.pointer)
         return part
+
+    def _arranged(self, record: Any) -> Any:
+        """A record with its fields in the order of those before it, where a file keeps them in one of its own."""
+        if self._file().style in (None, CANONICAL):
+            return record
+        if self._pattern is None:
+            value = self._part().value
+            first = islice(value.values() if isinstance(value, dict) else value, _PATTERNS)
+            self._pattern = list(dict.fromkeys(name for one in first if isinstance(one, dict) for name in one))
+        known = {name: record[name] for name in self._pattern if name in record}
+        return known | {name: record[name] for name in sorted(record.keys() - known.keys())}
 
     def _positions(self, records: list[Any]) -> dict[str, int]:
         """Where each key sits. Records without their key fields (older than the rules) are left alone."""
