@@ -10,10 +10,11 @@ from merge_bot import letters
 from merge_bot.collect import Base, Collected, collect, open_base, read_settings
 from merge_bot.commit_files import CommitFiles
 from merge_bot.errors import Contended, LocalEdits, RepositoryError
-from merge_bot.frame import ATTEMPTS, Result, run_until_settled
+from merge_bot.frame import ATTEMPTS, BUDGET, Result, run_until_settled
 from merge_bot.genesis import Genesis, genesis
 from merge_bot.git import Content, Identity, LocalFiles, Repository
 from merge_bot.paths import Paths
+from merge_bot.patience import Patience
 from merge_bot.progress import Progress, silent
 from merge_bot.publish.commit import CommitPublisher
 from merge_bot.publish.dry_run import DryRun
@@ -95,7 +96,8 @@ class Clone:
 
     def take_in(self, now: datetime) -> list[str]:
         """Commit what is new or changed in the work tree's inbox, as one `deltas: …` commit. Returns the paths."""
-        for _ in range(ATTEMPTS):
+        patience = Patience(BUDGET)
+        for _ in patience.attempts(ATTEMPTS):
             tip, changes = self.tip, _contents(self.waiting())
             if tip is None or not changes:
                 return []
@@ -107,7 +109,7 @@ class Clone:
                 self.repository.index_add({path: files.entry(path) for path in changes})
                 self.repository.arrived()
                 return sorted(changes)
-        raise Contended(letters.contended(self.ref, ATTEMPTS))
+        raise Contended(letters.contended(self.ref, patience.tries + 1))
 
     def collected(self, now: datetime, *, dry_run: bool = False) -> Collected:
         """What a merge would be made from now: the inbox is taken in, but for a dry run. Raises as `base`."""

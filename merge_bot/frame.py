@@ -20,6 +20,7 @@ from merge_bot.gate import unread
 from merge_bot.git import Repository
 from merge_bot.ledger import Ledger
 from merge_bot.merge import Ahead, merge, stay
+from merge_bot.patience import Patience
 from merge_bot.progress import Progress, silent
 from merge_bot.publish.base import Published, Publisher
 from merge_bot.snapshot import Frame, snapshot
@@ -28,6 +29,7 @@ from merge_bot.validate import validate
 from merge_bot.workers import Workers
 
 ATTEMPTS = 20
+BUDGET = 120.0  # seconds to wait in, all attempts together
 
 
 @dataclass(slots=True)
@@ -82,17 +84,20 @@ def run_until_settled(
     now: datetime,
     progress: Progress = silent,
     ahead: Ahead = stay,
+    patience: Callable[[], Patience] = lambda: Patience(BUDGET),
 ) -> Result:
-    """Run on what `tip` reads anew each time, until a frame is not overtaken: a lost race merges again.
+    """Run on what `tip` reads anew each time, until a frame is not overtaken: a lost race merges again, after a wait
+    that keeps rivals apart.
 
     Raises Contended when the branch kept moving; nothing is lost then, and running again is safe.
     """
-    for _ in range(ATTEMPTS):
+    waiting = patience()
+    for _ in waiting.attempts(ATTEMPTS):
         with _garbage_uncollected():
             result = run_frame(repository, tip(), transport, publisher, now, progress, ahead)
         if result.published.operation != "contended":
             return result
-    raise Contended(letters.contended("The branch", ATTEMPTS))
+    raise Contended(letters.contended("The branch", waiting.tries + 1))
 
 
 @contextmanager

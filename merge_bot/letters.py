@@ -7,7 +7,7 @@ from typing import Protocol
 
 from merge_bot.findings import Problem, Reason
 from merge_bot.messages import listing
-from merge_bot.wording import named, printable
+from merge_bot.wording import counted, named, printable
 
 OUT_OF_RANGE = "the total would be a number that JSON readers cannot keep exactly"
 _MANY = 20
@@ -121,7 +121,7 @@ def grew_wrongly(collection: str, grown: int, count: int) -> str:
 
 def contended(ref: str, attempts: int) -> str:
     return (
-        f"{printable(ref)} moved {attempts} times while the merge was being made, so nothing was committed. "
+        f"{printable(ref)} moved {counted(attempts, 'time')} while the merge was being made, so nothing was committed. "
         "Nothing is lost: run the merge again."
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 FIRST = 0.25
 LONGEST = 8.0
@@ -29,6 +29,13 @@ class Patience:
         self.tries = 0
         self._clock, self._sleep, self._chance = clock, sleep, chance
         self._end = clock() + budget
+
+    def attempts(self, most: int) -> Iterator[int]:
+        """1, 2, 3 and so on, at most `most`, each after a wait; ends early when the budget is spent."""
+        for attempt in range(1, most + 1):
+            yield attempt
+            if attempt == most or not self.wait():
+                return
 
     def wait(self) -> bool:
         """Wait before the next try; False, at once, if the budget is spent."""

@@ -129,6 +129,6 @@ class RemoteClone:
         transport, branches = self._transports()
         if publisher is None:
             publisher = DryRun() if dry_run else self.pusher(patience)
-        result = run_until_settled(self.base, self.repository, transport, publisher, now, progress)
+        result = run_until_settled(self.base, self.repository, transport, publisher, now, progress, patience=patience)
         self.remarks += branches.remarks
         return result

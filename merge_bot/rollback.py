@@ -23,10 +23,11 @@ from merge_bot.commit_files import CommitFiles
 from merge_bot.delta import file_name, format_utc
 from merge_bot.errors import Contended, RepositoryError, UnreadableState
 from merge_bot.findings import Outcome, Reason, Receipt, Recover
-from merge_bot.frame import ATTEMPTS
+from merge_bot.frame import ATTEMPTS, BUDGET
 from merge_bot.history import History
 from merge_bot.ledger import FILLS_ITS_SLOT, Ledger, Line
 from merge_bot.manifest import ROLLBACK, Manifest
+from merge_bot.patience import Patience
 from merge_bot.publish.base import Published, Publisher
 from merge_bot.publish.commit import CommitPublisher
 from merge_bot.publish.dry_run import DryRun
@@ -64,7 +65,8 @@ def roll_back(
     """
     if publisher is None:
         publisher = DryRun() if dry_run else _way_out(clone)
-    for _ in range(ATTEMPTS):
+    patience = Patience(BUDGET)
+    for _ in patience.attempts(ATTEMPTS):
         history = _seen(clone)
         base = open_base(clone.repository, history.tip, clone.settings_path)
         frame = rollback_frame(history, base, target, now, requeue=requeue)
@@ -73,7 +75,7 @@ def roll_back(
         published = publisher.publish(frame)
         if published.operation != "contended":
             return Rolled(frame, published)
-    raise Contended(merge_letters.contended("The branch", ATTEMPTS))
+    raise Contended(merge_letters.contended("The branch", patience.tries + 1))
 
 
 def _way_out(clone: Clone | RemoteClone) -> Publisher:

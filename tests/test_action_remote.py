@@ -20,6 +20,7 @@ from tests.command import Said, delta, masked, run
 from tests.fake_github import TOKEN
 from tests.http_remote import Push, protected
 from tests.hub import Hub, hub
+from tests.remote_world import hasty
 from tests.test_actions import RUNNER, outputs_of, runner_reads
 
 KAI = {"profile_updates": [{"agent_id": "agent-kai", "name": "Kai"}]}
@@ -144,6 +145,7 @@ def test_a_branch_that_never_rests_is_contended_and_the_step_fails(job: Job) -> 
         git("update-ref", "refs/heads/main", git("commit-tree", "main^{tree}", "-p", tip, "-m", "someone else"))
 
     job.hub.server.before_push = overtake
+    job.patch.setattr("merge_bot.remote_clone.Patience", lambda _: hasty())
     done = job.step()
     assert (done.code, job.outputs) == (75, {"operation": "contended"})
     assert job.summary.startswith("### Nothing was merged")

@@ -30,6 +30,7 @@ from tests.remote_world import (
     server,
     wrong,
 )
+from tests.test_patience import Clock
 
 __all__ = ["server"]
 
@@ -72,6 +73,26 @@ def test_a_lost_race_merges_again(server: HttpRemote) -> None:
     assert result.published.operation == "pushed"
     assert wrong(server, [first.digest, *(one.digest for one in sent)]) == []
     assert frames(server) == ["merge frame 405: 3 deltas, 3 agents"]
+
+
+@pytest.mark.parametrize(("budget", "tries"), [(1000, 20), (1.0, 4)])
+def test_a_branch_that_moves_each_time_is_waited_for_with_jitter(server: HttpRemote, budget: float, tries: int) -> None:
+    done = send(server, ops("a"))
+    clock = Clock()
+
+    def overtake(_: Push) -> None:
+        git = server.repo.git
+        git("update-ref", MAIN, git("commit-tree", "main^{tree}", "-p", "main", "-m", "someone else"))
+
+    server.before_push = overtake
+    with pytest.raises(Contended) as raised:
+        merge(server, patience=lambda: clock.patience(budget))
+    assert raised.value.exit_code == 75
+    assert str(raised.value).startswith(f"The branch moved {tries} times while the merge was being made")
+    assert clock.waits[:3] == [0.25, 0.5, min(1, budget - 0.75)] and len(clock.waits) == tries - 1
+    server.before_push = None
+    merge(server)
+    assert wrong(server, [done.digest]) == []
 
 
 def test_two_merges_of_the_same_deltas_end_with_one_frame(server: HttpRemote) -> None:
