@@ -11,11 +11,11 @@ The map, bottom first. A module imports only from its own line or the lines abov
     doctor_letters  path_filter  doctor  doctor_workflows
     x_merge  schemas  control_schema  delta_schema  enrolment  validate  explain
     gate  admit  control  leases  breaker  workshop  control_table
-    check  merge  receipts  worker_receipts  closing  workflow_commands
+    check  merge  receipts  worker_receipts  closing  workflow_commands  calls  updates
     git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience  processes
     transports  collect  genesis  snapshot
     publish
-    frame  clone  writer  worker  parcel  target  submit  reader  remote_clone
+    frame  clone  writer  worker  parcel  target  submit  reader  worker_update  remote_clone
     report  receipts_report  action_outputs  landings  past_state  pull_request_body  audit_letters  audit_files
     audit_books  audit_places  audit  verify_books  verify_workers  verify_frame  verify_work  export_sqlite  adoption
     history  replay  contributions  blame  preview  rollback  rollback_body  verify  export  frame_log  past_report

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from merge_bot import actions, delivery, worker_letters
-from merge_bot.collection import APPEND, LAST_WRITER_WINS, OBSERVE, SUM, UNION, Collection
+from merge_bot.calls import find, inside, joined, refused
+from merge_bot.collection import APPEND, LAST_WRITER_WINS, OBSERVE, SUM, UNION
 from merge_bot.errors import (
     Contended,
     DeltaRejected,
@@ -23,19 +24,17 @@ from merge_bot.errors import (
     SlotTaken,
 )
 from merge_bot.findings import Problem, Reason, Rejection
-from merge_bot.guess import nearest
-from merge_bot.messages import Letter
 from merge_bot.plain import plain
 from merge_bot.strategies.sum import total
 from merge_bot.strict_json import pointer
 from merge_bot.termination import Termination
 from merge_bot.validate import given, validate
-from merge_bot.wording import place
 from merge_bot.writer import Desk, delta_name, unknown_of
 
 if TYPE_CHECKING:
     from merge_bot.reader import Newest
     from merge_bot.submit import Submitted
+    from merge_bot.updates import Compute
     from merge_bot.worker_receipts import Settled
 
 RUN_VARIABLE = "DREAMCATCHER_RUN"
@@ -158,17 +157,63 @@ class Worker:
         """Add to counters (below zero: take away). Increments of one counter add up, exactly."""
         call = worker_letters.call("increment", collection)
         turn = self._at_work()
-        _, key = _find(turn.desk, call, SUM, collection)
-        new, _ = turn.checked(call, key, _joined(call, increments, counters), many=False)
+        _, key = find(turn.desk.collections, call, SUM, collection)
+        new, _ = turn.checked(call, key, joined(call, increments, counters), many=False)
         with self._lock:
             totals = dict(turn.operations.get(key, {}))
             for counter, one in new.items():
                 result = total(totals.get(counter, 0), [one])
                 if result is None:
                     letter = worker_letters.sum_out_of_range(counter)
-                    raise _refused(call, Reason.SUM_OUT_OF_RANGE, letter, pointer(counter))
+                    raise refused(call, Reason.SUM_OUT_OF_RANGE, letter, pointer(counter))
                 totals[counter] = result
             turn.operations[key] = totals
+
+    def update(
+        self,
+        collection: str,
+        key: Any,
+        fn: Compute,
+        /,
+        *,
+        reads: Iterable[str] = (),
+        attempts: int = 5,
+        wait: float = 600.0,
+    ) -> dict[str, Any]:
+        """Read an entity, compute, and write what changed, on condition that what it was computed from still stands.
+
+        `fn` is given the entity as the newest frame has it, with what this block wrote so far (only its key fields
+        where there is none), and returns it as it should be, or only the fields that change; None changes nothing. Of
+        a summed field the difference is written, of a united one what is new. Of each other one that changes, and of
+        those in `reads`, the old value is expected: if it is another by then, the merge sets nothing of it. `key` is as
+        in `set`; where it is made of several fields, a dict of them. Returns the entity as it was computed.
+
+        Inside of a block the change goes into the block's delta, and the receipt says whether it held. Without a block
+        it is a delta of its own: this waits up to `wait` seconds until a merge has taken it in, and computes again
+        from what then stands where another write came first, at most `attempts` times. Raises DeltaRejected,
+        Contended if it was not merged or never held, DreamcatcherError if it was refused or waits for something.
+        """
+        from merge_bot.patience import Patience
+        from merge_bot.worker_update import Update, until_it_holds
+
+        call = worker_letters.call("update", collection)
+        desk = self._turn.desk if self._turn else Desk.open(self._root)
+        rules, under = find(desk.collections, call, LAST_WRITER_WINS, collection)
+        update = Update(call, desk, rules, under, key, fn, reads, self._newest)
+        if self._turn:
+            change = update.change(self._turn.operations)
+            if change.operation is not None:
+                self._take("update", LAST_WRITER_WINS, collection, change.operation, {})
+            return change.entity
+
+        def send(name: str, data: bytes) -> None:
+            if self._push:
+                self._submit(data)
+            else:
+                delivery.deliver(desk.root, desk.paths.inbox, name, data)
+
+        attempt = partial(update.attempt, self.stream_id, self._meta(), send)
+        return until_it_holds(attempt, self.receipts, call, attempts, Patience(wait))
 
     def receipts(self, frame: int | None = None) -> list[Settled]:
         """What became of this worker's deltas, the newest first; needs no `with` block.
@@ -194,17 +239,17 @@ class Worker:
     def _take(self, verb: str, strategy: str, collection: str, given_: Any, fields: dict[str, Any]) -> None:
         call = worker_letters.call(verb, collection)
         turn = self._at_work()
-        rules, key = _find(turn.desk, call, strategy, collection)
+        rules, key = find(turn.desk.collections, call, strategy, collection)
         if strategy == LAST_WRITER_WINS and given_ is not None and not isinstance(given_, Mapping):
             if len(rules.key) > 1:
                 letter = worker_letters.several_key_fields(rules.name, [part.name for part in rules.key])
-                raise _refused(call, Reason.NO_KEY, letter)
+                raise refused(call, Reason.NO_KEY, letter)
             given_ = {rules.key[0].name: given_}
-        record, size = turn.checked(call, key, _joined(call, given_, fields), many=True)
+        record, size = turn.checked(call, key, joined(call, given_, fields), many=True)
         with self._lock:
             if turn.size + size > turn.desk.rules.max_bytes:
                 letter = worker_letters.too_much(turn.size + size, turn.desk.rules.max_bytes)
-                raise _refused(call, Reason.TOO_LARGE, letter)
+                raise refused(call, Reason.TOO_LARGE, letter)
             turn.size += size
             turn.operations.setdefault(key, []).append(record)
 
@@ -271,7 +316,7 @@ class _Turn:
         candidate = given(self.name, {**self._envelope, key: [value] if many else value})
         verdict = validate(candidate, self.desk.rules)
         if isinstance(verdict, Rejection):
-            found = [_inside(one, call, (key, 0) if many else (key,)) for one in verdict.problems]
+            found = [inside(one, call, (key, 0) if many else (key,)) for one in verdict.problems]
             problems += unknown_of(found, problems)
         if not problems:
             return value, candidate.size - self._size_without(key)
@@ -287,40 +332,6 @@ class _Turn:
 
     def _size_without(self, key: str) -> int:
         return given(self.name, {**self._envelope, key: []}).size
-
-
-def _find(desk: Desk, call: str, strategy: str, name: Any) -> tuple[Collection, str]:
-    """The collection called `name`, itself or by a delta key of it, and the key to write under."""
-    known = desk.collections
-    found = (known.get(name) or known.by_delta_key.get(name)) if isinstance(name, str) else None
-    if found is None:
-        also = {one: known[one].delta_keys for one in known}
-        near = nearest(name, known, also) if isinstance(name, str) else None
-        raise _refused(call, Reason.UNKNOWN_KEY, worker_letters.unknown_collection(name, near, known))
-    if found.strategy != strategy:
-        raise _refused(call, Reason.SCHEMA_VIOLATION, worker_letters.other_verb(found.name, found.strategy))
-    return found, name if name in found.delta_keys else found.delta_keys[0]
-
-
-def _joined(call: str, record: Any, fields: dict[str, Any]) -> Any:
-    if record is None:
-        return fields
-    if not isinstance(record, Mapping):
-        return record  # validation says what should stand here
-    if twice := record.keys() & fields.keys():
-        raise _refused(call, Reason.DUPLICATE_KEY, worker_letters.given_twice(sorted(twice)))
-    return {**record, **fields}
-
-
-def _inside(problem: Problem, call: str, at: tuple[str | int, ...]) -> Problem:
-    """A problem of the delta that was made for one operation, as one of that operation."""
-    message = problem.message.removeprefix(place(at)).removeprefix(".").removeprefix(": ")
-    return replace(problem, file=call, pointer=problem.pointer.removeprefix(pointer(*at)), message=message)
-
-
-def _refused(call: str, reason: Reason, letter: Letter, where: str = "") -> DeltaRejected:
-    problem = Problem(call, 0, where, reason, *letter)
-    return DeltaRejected(worker_letters.rejected(worker_letters.one_call(call), [problem]), [problem])
 
 
 def _run_of_the_orchestrator() -> str | None:

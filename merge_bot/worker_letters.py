@@ -126,6 +126,60 @@ def sum_out_of_range(counter: str) -> Letter:
     )
 
 
+# --- updates
+
+
+def not_a_change(found: object) -> Letter:
+    return (
+        f"The function returned a Python {printable(type(found).__name__)}, not a dict.",
+        "Return the entity as it should be, or only the fields that change; None changes nothing.",
+    )
+
+
+def key_changed(name: str) -> Letter:
+    return f"{named(name)} is the key, which never changes.", "Return it as it came, or leave it out."
+
+
+def set_shrinks(name: str) -> Letter:
+    return f"{named(name)} is a set that only grows, and members are missing.", "Return it with what is new beside."
+
+
+def no_difference(name: str) -> Letter:
+    return f"{named(name)} would change by a number that JSON readers cannot keep exactly.", "Round it."
+
+
+def update_not_merged(call: str, seconds: float, delta: str) -> str:
+    return (
+        f"{call} was delivered (delta {delta}), but no merge took it in within {seconds:g} seconds. It still counts "
+        "when one does; its receipt will say whether what it was computed from was there (dreamcatcher receipts)."
+    )
+
+
+def update_lost(call: str, attempts: int) -> str:
+    return (
+        f"{call} was computed {attempts} times, and each time another write came first. Nothing of it was set. "
+        "Call it again, or let fewer workers write this entity."
+    )
+
+
+def update_refused(call: str, outcome: str, problems: Iterable[Problem]) -> str:
+    return f"{call} did not enter the state: its delta is {outcome}.\n{listing(problems)}".rstrip()
+
+
+def update_waits(call: str, outcome: str, frame: int) -> str:
+    return (
+        f"{call} was merged in frame {frame}, but is {outcome}, so it does not stand yet. Computing it again would not "
+        "help; dreamcatcher receipts says what it waits for."
+    )
+
+
+def update_half_overwritten(call: str, frame: int) -> str:
+    return (
+        f"{call} entered frame {frame}, and an unconditional write of the same frame overwrote it; what it added to "
+        "sums and sets counts. It was not computed again, because that would add twice."
+    )
+
+
 # --- places
 
 
