@@ -77,11 +77,13 @@ def test_everything_else_in_order(world: Path, tmp_path: Path) -> None:
     for stream, second in (("alice", 1), ("bob", 2)):
         delta = json.loads(block("expect")) | {"stream_id": stream, "utc": f"2026-03-25T04:30:0{second}Z"}
         (aside / f"state/stream_deltas/frame-3-{stream}.json").write_text(json.dumps(delta))
+    run(["dreamcatcher", "merge"], aside)
     told = run(["dreamcatcher", "receipts", "--worker", "bob", "--frame", "3"], aside)
     assert 'was computed from "A rebel.", but "A rebel, and a sage." of `alice` stands' in told
     run([sys.executable, "-c", block("update")], aside)
     run(["dreamcatcher", "merge"], aside)
-    assert json.loads((aside / "state/agents/agent-aria.json").read_text())["bio"] == "A rebel, and a sage. And a poet."
+    aria = json.loads((aside / "state/agents/agent-aria.json").read_text())
+    assert aria["bio"] == "A rebel, and a sage. And a poet."
 
     run([sys.executable, "-c", block("worker")], world)
     run([sys.executable, "-c", block("write_delta")], world)
