@@ -257,6 +257,7 @@ def run_name(environ: Mapping[str, str]) -> str | None:
     return f"github-{run_id}-{job}" if _JOB_ID.match(job) else f"github-{run_id}"
 
 
+REPOSITORY = "GITHUB_REPOSITORY"  # the variable that names it
 NO_TOKEN = "a token in DREAMCATCHER_TOKEN or GITHUB_TOKEN"
 
 

@@ -47,7 +47,7 @@ def command(
     from merge_bot.target import Target, credentials_from
     from merge_bot.worker_receipts import told
 
-    target = Target(remote or "", base=branch, root=repo, credentials=credentials_from(os.environ))
+    target = Target(remote or "", base=branch, root=repo, credentials=credentials_from(os.environ), option="--branch")
     with newest_there(target) if remote else newest_here(repo, branch) as newest:
         found = told(newest.files, newest.paths, newest.meta, worker, frame, limit)
     if as_json:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merge_bot.actions import NO_TOKEN, REPOSITORY
 from merge_bot.cli.output import branch_option, json_option, print_json, repo_option, show
 from merge_bot.page import Item, Page, Table, some
 from merge_bot.wording import counted, printable
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from merge_bot.remote_clone import RemoteClone
     from merge_bot.rollback import Rolled
 
-_EPILOG = """\b
+_EPILOG = f"""\b
 Examples:
   dreamcatcher rollback 404 --dry-run    what would be undone; nothing is written
   dreamcatcher rollback 404              frame 404's state becomes the newest frame
@@ -46,8 +47,8 @@ Examples:
   dreamcatcher rollback 404 --remote origin
                                          on the remote itself, pushed under an exact lease
   dreamcatcher rollback 404 --remote origin --mode pull-request --github octo/world
-                                         the same, proposed as a pull request; a token is in DREAMCATCHER_TOKEN or
-                                         GITHUB_TOKEN
+                                         the same, proposed as a pull request, with
+                                         {NO_TOKEN}
 
 Nothing is taken out of history: a rollback can itself be rolled back. An undone delta does not come back by itself,
 also when somebody commits the same bytes again.
@@ -66,7 +67,7 @@ also when somebody commits the same bytes again.
     help="How it leaves for the remote: as a commit of the branch, or proposed (default: push).",
 )
 @click.option(
-    "--github", envvar="GITHUB_REPOSITORY", metavar="OWNER/NAME", help="Where a pull request is opened."
+    "--github", envvar=REPOSITORY, metavar="OWNER/NAME", help="Where a pull request is opened."
 )  # fmt: skip
 @branch_option
 @repo_option
@@ -87,7 +88,7 @@ def command(
     Collections, clocks, conflicts and parked records become frame N's. What the merges since have learnt of deltas
     and workers stays, so nothing is counted twice.
     """
-    from merge_bot.actions import NO_TOKEN, api_access
+    from merge_bot.actions import api_access
     from merge_bot.errors import EXIT_DONE
     from merge_bot.rollback import roll_back
 
@@ -119,7 +120,7 @@ def _opened(remote: str | None, branch: str | None, repo: str) -> Iterator[Clone
     from merge_bot.remote_clone import RemoteClone
     from merge_bot.target import Target, credentials_from
 
-    target = Target(remote, base=branch, root=repo, credentials=credentials_from(os.environ))
+    target = Target(remote, base=branch, root=repo, credentials=credentials_from(os.environ), option="--branch")
     with RemoteClone.open(target) as there:
         yield there
 
