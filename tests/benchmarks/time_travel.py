@@ -4,8 +4,8 @@
 
 Each question is asked in a process of its own, which says of itself how long it took (`wall`), what it and git
 computed (`cpu`; the machine may be shared), both in seconds, and how much memory it needed at most beyond what it had
-when it was asked (`memory`, in megabytes). The frame alone is to be linear in what it wrote and flat in the state, but for what
-`tests/test_time_travel_costs.py` counts. `verify all` reads everything there is: linear in that.
+when it was asked (`memory`, in megabytes). The frame alone is to be linear in what it wrote and flat in the state, but
+for what `tests/test_time_travel_costs.py` counts. `verify all` reads everything there is: linear in that.
 """
 
 from __future__ import annotations
