@@ -27,6 +27,7 @@ from merge_bot.manifest import MERGE
 from merge_bot.merge import clock_rules
 from merge_bot.paths import Paths
 from merge_bot.records import files_of, record_of, records_in
+from merge_bot.replay import before as before_it
 from merge_bot.state import Files
 from merge_bot.strategies.clocks import standing
 
@@ -133,9 +134,12 @@ def _frames(history: History, files: CommitFiles, rules: Collection, key: str, l
     changes = history.repository.landings(files.commit, paths) if paths else []
     for commit in {change.commit for _, change in changes}:
         number = history.frame_of(commit)
-        if number is not None and history.oldest <= number <= last:
+        while number is not None and history.oldest <= number and number not in found:
             found.add(number)
-    return sorted(found)
+            number -= 1
+            if number in found or history.landing_if_any(number) is not None:
+                break  # frames before it without a commit of their own came in with it
+    return sorted(one for one in found if one <= last)
 
 
 def _paths(files: Files, paths: Paths, rules: Collection, key: str) -> Iterator[str]:
@@ -179,8 +183,8 @@ def _events(history: History, number: int, collection: str, key: str) -> Iterabl
     rules = history.collections(number).get(collection)
     if rules is None:
         return []
-    after = CommitFiles(history.repository, history.landing(number).commit)
-    before = CommitFiles(history.repository, manifest.base) if manifest.base and number > history.oldest else None
+    after = CommitFiles(history.repository, history.standing(number))
+    before = CommitFiles(history.repository, before_it(history, manifest)) if number > history.oldest else None
     sides = [_look(files, history.paths, rules, key) if files else (None, {}) for files in (before, after)]
     operations: Sequence[Operation] = ()
     if manifest.kind == MERGE:

@@ -6,7 +6,7 @@ anything is merged, the live state is held against the newest manifest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from merge_bot import letters, schemas
@@ -127,20 +127,38 @@ def _refuse_foreign_edits(repository: Repository, files: CommitFiles, paths: Pat
         raise ForeignEdit(letters.foreign_edit(changed, who, landed, manifest.frame))
 
 
-def _newest_merge(base: Base) -> Manifest:
-    """The manifest of the frame that looked into the inbox last: rollbacks do not."""
+def _merges(base: Base) -> Iterator[Manifest]:
+    """The manifests of the frames that looked into the inbox, the newest first: rollbacks do not."""
     manifest = base.manifest
-    while manifest.rollback is not None:
+    while True:
+        if manifest.rollback is None:
+            yield manifest
+        if manifest.previous is None:
+            return
         manifest = read_manifest(base.files, base.paths, manifest.frame - 1, manifest.previous)
-    return manifest
+
+
+def _since(repository: Repository, base: Base) -> tuple[str | None, frozenset[str]]:
+    """The commit down to which every version is still to be read, and the blobs that were consumed since.
+
+    It is the newest frame's base. Where the frame came in squashed, that commit may be nobody's any more; then it is
+    the base of the newest frame before of which there is one. Raises RepositoryError.
+    """
+    known: set[str] = set()
+    for manifest in _merges(base):
+        known |= {str(one["blob"]) for one in manifest.deltas if one.get("blob")}
+        try:
+            repository.deepen_until(manifest.base, tip=base.commit)
+            return manifest.base, frozenset(known)
+        except RepositoryError:
+            if repository.is_shallow or manifest.previous is None:
+                raise
+    raise AssertionError("a chain begins with a frame that has none before it")
 
 
 def collect(repository: Repository, base: Base, transport: Transport) -> Collected:
     """Everything pending at `base`. Raises RepositoryError if the history does not reach back far enough."""
-    newest = _newest_merge(base)
-    since = newest.base
-    repository.deepen_until(since, tip=base.commit)
-    known = frozenset(str(one["blob"]) for one in newest.deltas if one.get("blob"))
+    since, known = _since(repository, base)
     span = Span(since, base.commit, known, base.settings.max_delta_bytes)
     landed = next((one.commit for _, one in repository.landings(base.commit, [base.paths.meta], 1)), None)
     return Collected(base, transport.receive(span), transport, landed)

@@ -144,7 +144,7 @@ def entered(history: History, manifest: Manifest) -> list[Operation]:
 
 def _entered(history: History, manifest: Manifest) -> list[Operation]:
     base = base_of(history, manifest)
-    after = CommitFiles(history.repository, history.landing(manifest.frame).commit)
+    after = CommitFiles(history.repository, history.standing(manifest.frame))
     waiting = {(one.operation.origin.digest, one.operation.index) for one in read_parked(after, base.paths)}
     parked = [one.operation for one in read_parked(base.files, base.paths)]
     of_deltas = (one for delta in merged_deltas(history, manifest, base) for one in _all(delta))

@@ -163,9 +163,20 @@ class History:
         """Where the frame came to the branch; None where no commit of this clone holds the state right after it."""
         return self._landings.find(frame)
 
+    def standing(self, frame: int) -> str:
+        """A commit that holds the state right after `frame`: its landing.
+
+        Of several frames that came in as one commit only the last has one. For the others the state is merged once
+        more from the archives and proven by the manifest; no ref names that commit. Raises as `landing`.
+        """
+        from merge_bot.replay import standing
+
+        self.check_number(frame)
+        return standing(self, frame)
+
     def state(self, frame: int) -> State:
-        """The state as of `frame`. Raises as `manifest` and `landing`; SchemaError."""
-        files = CommitFiles(self.repository, self.landing(frame).commit)
+        """The state as of `frame`. Raises as `manifest` and `standing`; SchemaError."""
+        files = CommitFiles(self.repository, self.standing(frame))
         return State(frame, files, self.paths, self.collections(frame))
 
     def frame_of(self, commit: str) -> int | None:
@@ -232,9 +243,11 @@ class History:
         return self.repository.read_blob(entry.id) if entry and entry.is_file else None
 
     def archived_entry(self, frame: int, path: str) -> Entry | None:
-        """A file of the frame's folder: at the tip, or where it was pruned, in the landing commit; None if nowhere."""
+        """A file of the frame's folder: at the tip, or where it was pruned, in the commit with which the frame came."""
         if (entry := self.files.entry(path)) is not None:
             return entry
+        while frame < self.newest and not self.repository.is_shallow and self.landing_if_any(frame) is None:
+            frame += 1
         return CommitFiles(self.repository, self.landing(frame).commit).entry(path)
 
     def remember(self, name: tuple[str, int], make: Callable[[], T]) -> T:
@@ -264,13 +277,24 @@ class History:
         found = self._landings.find(frame) if expected is None else None
         if found is not None:
             expected = found.digest
-        elif expected is None and frame + 1 in self._manifests:
-            expected = self._manifests[frame + 1].previous
+        elif expected is None:
+            expected = self._named_after(frame)
         if data is None and found is not None:
             data = CommitFiles(self.repository, found.commit).read(path)
         if data is None:
             raise UnreadableState(letters.manifest_missing(path, frame))
         return parse_manifest(data, path, frame, expected)
+
+    def _named_after(self, frame: int) -> str | None:
+        """The digest that the chain gives for a frame without a landing; None where a shallow clone cannot tell."""
+        known = frame + 1
+        while known < self.newest and known not in self._manifests and self.landing_if_any(known) is None:
+            if self.repository.is_shallow:
+                return None
+            known += 1
+        for one in range(known, frame, -1):  # from the newer to the older, so that each finds the one after it
+            self.manifest(one)
+        return self._manifests[frame + 1].previous
 
     def _deepen_to(self, frame: int) -> None:
         """Fetch the history down to the frame's landing. Raises RepositoryError if there is no more to be had."""

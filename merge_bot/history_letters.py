@@ -25,8 +25,12 @@ def upside_down(first: int, last: int) -> str:
 def no_landing(frame: int, ref: str) -> str:
     return (
         f"Frame {frame} is in the chain, but no commit of {printable(ref)} holds the state right after it: the history "
-        "was rewritten since, or several frames came in as one commit. The frames around it can be read."
+        "was rewritten since, or several frames came in as one commit, and merging it once more did not give it back. "
+        "The frames around it can be read."
     )
+
+
+NO_COMMIT = "which came in with later ones as one commit (its state was merged once more, and proven)"
 
 
 def manifest_missing(path: str, frame: int) -> str:
@@ -68,7 +72,8 @@ def older_rules(frame: int, rules: int, known: int) -> str:
 def no_base(frame: int, commit: str | None) -> str:
     return (
         f"Frame {frame} was merged onto commit {commit}, which this clone does not have, so it cannot be replayed. "
-        "Fetch it (git fetch --unshallow, or git fetch origin COMMIT); if no remote has it, the history was rewritten."
+        "Fetch it (git fetch --unshallow, or git fetch origin COMMIT). If no remote has it, the history was rewritten, "
+        "or the frame came in squashed; and no other commit has the same state, settings and schemas."
     )
 
 

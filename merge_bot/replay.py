@@ -7,6 +7,7 @@ merge rules is not replayed: its digests still prove it (`dreamcatcher verify`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from merge_bot.delta import Candidate
 from merge_bot.errors import RepositoryError, UnreadableState
 from merge_bot.findings import Reason
 from merge_bot.frame import run_frame
+from merge_bot.git import Identity
 from merge_bot.manifest import MERGE, ROLLBACK, RULES_VERSION, Manifest
 from merge_bot.progress import Progress, silent
 from merge_bot.publish.dry_run import DryRun
@@ -29,6 +31,8 @@ from merge_bot.tree import FILE, Entry, object_id
 
 if TYPE_CHECKING:
     from merge_bot.history import History
+
+_REMADE = 50  # frames in a row that are merged once more, at most, to come to the state after one of them
 
 
 @dataclass(slots=True)
@@ -150,20 +154,62 @@ def merge_again(history: History, manifest: Manifest, progress: Progress = silen
 
 
 def base_of(history: History, manifest: Manifest) -> Base:
-    """The commit that a frame was merged onto, with the settings and schemas of then. Raises RepositoryError."""
+    """What a frame was merged onto, with the settings and schemas of then.
+
+    Where a squash has left its base behind, another commit with the same state. Raises RepositoryError.
+    """
     repository, commit = history.repository, manifest.base
     if commit is not None and not repository.has_commit(commit) and repository.is_shallow:
         repository.deepen_until(commit, tip=history.tip)
-    if commit is None or not repository.has_commit(commit):
-        raise RepositoryError(letters.no_base(manifest.frame, commit))
-    return open_base(repository, commit, history.settings_path)
+    if commit is not None and repository.has_commit(commit):
+        return open_base(repository, commit, history.settings_path)
+    with suppress(RepositoryError):
+        base = open_base(repository, before(history, manifest), history.settings_path)
+        if (base.settings_id, base.schema_ids) == (manifest.settings, dict(manifest.schemas)):
+            return base
+    raise RepositoryError(letters.no_base(manifest.frame, commit))
+
+
+def before(history: History, manifest: Manifest) -> str:
+    """A commit with the state that a frame was merged onto: its base, or where a squash has left that behind, another.
+
+    Raises RepositoryError.
+    """
+    if manifest.base is not None and history.repository.has_commit(manifest.base):
+        return manifest.base
+    if manifest.base is None or manifest.frame == history.oldest:
+        raise RepositoryError(letters.no_base(manifest.frame, manifest.base))
+    return standing(history, manifest.frame - 1)
+
+
+def standing(history: History, frame: int) -> str:
+    """See `History.standing`."""
+    landing = history.landing_if_any(frame)
+    if landing is None and not history.repository.is_shallow:
+        return history.remember(("standing", frame), lambda: _remade(history, frame))
+    return landing.commit if landing else history.landing(frame).commit
+
+
+def _remade(history: History, frame: int) -> str:
+    """A commit of our own with the state right after a frame that has none."""
+    manifest, merged = history.manifest(frame), None
+    near = range(max(frame - _REMADE, history.oldest), frame)
+    if manifest.rules == RULES_VERSION and any(history.landing_if_any(one) for one in near):
+        merged = merge_again(history, manifest)
+    proven = (manifest.state_tree, manifest.adopted)
+    if merged is None or (merged.manifest.state_tree, merged.manifest.adopted) != proven:
+        raise RepositoryError(letters.no_landing(frame, history.ref))
+    author, when = Identity("Dream Catcher", ""), int(merged.time.timestamp())
+    changes = as_archived(merged, manifest, history)
+    return history.repository.write_commit(merged.base, changes, merged.message, author, when)
 
 
 def as_archived(frame: Frame, manifest: Manifest, history: History) -> Changes:
-    """What the frame writes, with what its clone knew of the landing before: an observation, not a result."""
+    """What the frame writes, with what its clone knew of commits then: an observation, not a result."""
     changes = dict(frame.changes)
-    if frame.manifest.landed != manifest.landed:
-        proof = replace(frame.manifest, landed=manifest.landed).as_bytes()
+    observed = replace(frame.manifest, landed=manifest.landed, base=manifest.base)
+    if observed != frame.manifest:
+        proof = observed.as_bytes()
         meta = Meta(frame.number + 1, manifest.time, digest(proof))
         changes[history.paths.manifest(frame.number)] = proof
         changes[history.paths.meta] = document(meta.as_json())

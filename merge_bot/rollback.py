@@ -143,7 +143,7 @@ class _Rollback:
     def __init__(self, history: History, base: Base, target: int, now: datetime, requeue: bool) -> None:
         self._history, self._base, self._now, self._requeue = history, base, now, requeue
         self._target = history.manifest(target)
-        self._then = CommitFiles(self._history.repository, history.landing(target).commit)
+        self._then = CommitFiles(self._history.repository, history.standing(target))
         self._number = base.meta.frame
         self._paths = base.paths
         if live_state_tree(self._then, base.paths) != self._target.state_tree:
@@ -237,7 +237,7 @@ class _Rollback:
             if row.get("blob"):
                 yield path, Entry(FILE, row["blob"])
                 continue
-            data = CommitFiles(self._history.repository, self._history.landing(frame).commit).read(row["file"])
+            data = self._history.archived(frame, row["file"])
             if data is None:
                 raise UnreadableState(letters.bytes_lost(row["file"]))
             yield path, data

@@ -84,7 +84,8 @@ class _Verifier:
         self._landings: dict[int, dict[str, str]] = {}  # frame → the manifest's digest → the commit
 
     def run(self, jobs: int) -> None:
-        self._repository.deepen_until(self._reach(), tip=self._tip.commit)
+        if self._repository.is_shallow:
+            self._repository.deepen_until(self._reach(), tip=self._tip.commit)
         self._find_landings()
         newest, expected = self._clock()
         oldest = min(self._numbers, default=newest)

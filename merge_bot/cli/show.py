@@ -60,32 +60,36 @@ def command(frame: int, collection: str | None, key: str | None, branch: str | N
 
 
 def _frame(history: History, frame: int) -> tuple[dict[str, Any], Page]:
+    from merge_bot.history_letters import NO_COMMIT
     from merge_bot.page import Item, Page, Table
     from merge_bot.wording import counted, printable
 
-    manifest, landing, state = history.manifest(frame), history.landing(frame), history.state(frame)
+    manifest, state = history.manifest(frame), history.state(frame)
+    landing = history.landing_if_any(frame)
     conflicts = sum(len(fields) for keys in state.conflicts.values() for fields in keys.values())
     parked = len(state.parked)
     value = {
         "frame": frame,
         "kind": manifest.kind,
         "time": manifest.time,
-        "commit": landing.commit,
-        "author": landing.author,
-        "date": landing.date,
-        "manifest": landing.digest,
+        "commit": landing and landing.commit,
+        "author": landing.author if landing else "",
+        "date": landing.date if landing else "",
+        "manifest": manifest.digest,
         "base": manifest.base,
         "state_tree": manifest.state_tree,
         "records": dict(manifest.counts),
         "conflicts": conflicts,
         "parked": parked,
     }
-    page = Page(f"Frame {frame} ({manifest.kind}) of {manifest.time}, in commit {landing.commit}.")
+    where = f"in commit {landing.commit}" if landing else NO_COMMIT
+    page = Page(f"Frame {frame} ({manifest.kind}) of {manifest.time}, {where}.")
     rows = [[name, f"{count:,}"] for name, count in sorted(manifest.counts.items())]
     page.add("Records", [Table(["collection", "records"], rows)] if rows else [])
     open_ones = [Item(f"{counted(conflicts, 'conflict')} open")] if conflicts else []
     page.add("", open_ones + ([Item(f"{counted(parked, 'record')} parked")] if parked else []), "doubt")
-    page.closing = [f"Manifest {landing.digest}", f"Merged by {printable(landing.author or 'somebody not known here')}"]
+    by = landing.author if landing else ""
+    page.closing = [f"Manifest {manifest.digest}", f"Merged by {printable(by or 'somebody not known here')}"]
     return value, page
 
 
