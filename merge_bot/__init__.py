@@ -13,7 +13,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     gate  admit  control  leases  breaker  workshop  control_table
     check  merge  receipts  worker_receipts  closing  workflow_commands  calls  updates
     git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience  processes
-    transports  collect  genesis  snapshot
+    transports  collect  validating  genesis  snapshot
     publish
     frame  clone  writer  worker  parcel  target  submit  reader  worker_update  remote_clone
     report  receipts_report  action_outputs  landings  past_state  pull_request_body  audit_letters  audit_files
