@@ -9,11 +9,11 @@ The map, bottom first. A module imports only from its own line or the lines abov
     settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
     layouts  strategies  lenient  rollback_letters  verify_letters  export_letters  retention  records  diff
     doctor_letters  path_filter  doctor  doctor_workflows
-    x_merge  schemas  control_schema  delta_schema  enrolment  validate  explain
+    drift  x_merge  schemas  control_schema  delta_schema  enrolment  validate  explain
     gate  admit  control  leases  breaker  workshop  control_table
     check  merge  receipts  worker_receipts  closing  workflow_commands  calls  updates
     git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience  processes
-    transports  collect  validating  genesis  snapshot
+    transports  collect  genesis  snapshot
     publish
     frame  clone  writer  worker  parcel  target  submit  reader  worker_update  remote_clone
     report  receipts_report  action_outputs  landings  past_state  pull_request_body  audit_letters  audit_files

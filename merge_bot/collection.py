@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from merge_bot.canonical import compact, key_hash
 
@@ -40,6 +40,24 @@ class PropertyRule:
     on_conflict: str = LATEST
 
 
+class Drift(NamedTuple):
+    """Other names of properties (`aliases`: other name → property), and by property the forms its value may come in.
+
+    It is falsy where a schema says neither.
+    """
+
+    aliases: Mapping[str, str] = {}
+    forms: Mapping[str, tuple[str, ...]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.aliases or self.forms)
+
+    @property
+    def bare(self) -> str | None:
+        """The property that a record is which is written as a bare value."""
+        return next((name for name, forms in self.forms.items() if "bare" in forms), None)
+
+
 @dataclass(frozen=True)
 class Collection:
     """One collection's rules. `path` is a repository path: the file of layout `file`, else a folder.
@@ -63,6 +81,7 @@ class Collection:
     shape: str = "array"
     on_conflict: str = LATEST
     properties: Mapping[str, PropertyRule] = field(default_factory=dict)
+    drift: Drift = Drift()  # noqa: RUF009  # a constant
     schema_path: str = ""
 
     @property

@@ -117,7 +117,7 @@ class Delta:
     """A delta that passed validation.
 
     `operations` holds each collection's operations in document order, those of records that enter whole as a batch;
-    `control` what it asks the merge to decide.
+    `control` what it asks the merge to decide. `notes` say what was read otherwise than it was written.
     """
 
     candidate: Candidate
@@ -130,6 +130,7 @@ class Delta:
     run: str | None = None
     epoch: int | None = None
     control: list[Request] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def digest(self) -> str:

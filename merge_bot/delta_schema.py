@@ -8,6 +8,7 @@ from typing import Any
 from merge_bot.collection import EXPECT, LAST_WRITER_WINS, SUM, UNION, Collection, Collections
 from merge_bot.control_schema import STREAM, control_schema
 from merge_bot.delta import MAX_FRAME
+from merge_bot.drift import ALIASES, COERCE
 from merge_bot.json_schema import DIALECT
 from merge_bot.x_merge import properties_of
 
@@ -71,6 +72,7 @@ _OF_THE_WHOLE = frozenset(
 )
 _OF_THE_SET = frozenset({"contains", "maxContains", "maxItems", "minContains", "minItems", "uniqueItems"})
 _NOT_CARRIED = frozenset({"$id", "$schema", "x-merge"})
+_RULES = frozenset({"x-merge", ALIASES, COERCE})
 
 
 def compose(collections: Collections) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def operand(collection: Collection) -> dict[str, Any]:
     """The schema of one operation's record; of a sum, the schema of the object of increments."""
     schema = {name: value for name, value in collection.schema.items() if name not in _NOT_CARRIED}
     if collection.strategy == SUM:
-        return _increments(schema)
+        return _without_aliases(_increments(schema), collection)
     properties = {name: _without_rule(one) for name, one in schema.get("properties", {}).items()}
     if collection.strategy == LAST_WRITER_WINS:
         schema = {name: value for name, value in schema.items() if name not in _OF_THE_WHOLE}
@@ -111,7 +113,14 @@ def operand(collection: Collection) -> dict[str, Any]:
         one = properties[part.name]
         if not part.hashed and one.get("type") == "string":
             properties[part.name] = {**one, "minLength": max(1, one.get("minLength", 1))}
-    return {**schema, "properties": properties}
+    return _without_aliases({**schema, "properties": properties}, collection)
+
+
+def _without_aliases(schema: dict[str, Any], collection: Collection) -> dict[str, Any]:
+    """Refuses other names of properties where any key would do: a record that uses one is to be read by it."""
+    if schema.get("additionalProperties", True) is False:
+        return schema
+    return {**schema, "properties": {**schema.get("properties", {}), **dict.fromkeys(collection.drift.aliases, False)}}
 
 
 def _with_expectation(
@@ -187,7 +196,7 @@ def _operations(collection: Collection) -> dict[str, Any]:
 
 
 def _without_rule(schema: Any) -> Any:
-    return {key: one for key, one in schema.items() if key != "x-merge"} if isinstance(schema, dict) else schema
+    return {key: one for key, one in schema.items() if key not in _RULES} if isinstance(schema, dict) else schema
 
 
 def _increment(schema: Any) -> dict[str, Any]:

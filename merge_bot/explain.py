@@ -254,7 +254,11 @@ def _record(
         name = finding.path[0] if finding.path else finding.expected if finding.keyword == "required" else None
         if name in keyless and (not finding.path or finding.found is None):
             continue  # said already
-        if name == EXPECT and (why := _expectation(finding, collection)):
+        stands_for = collection.drift.aliases.get(str(name))
+        if stands_for in record and finding.path == (name,):
+            letter = messages.alias_clash(str(stands_for), [str(stands_for), str(name)])
+            yield Wrong((*at, *finding.path), Reason.ALIAS_CLASH, "", letter)
+        elif name == EXPECT and (why := _expectation(finding, collection)):
             yield Wrong((*at, *finding.path), Reason.UNKNOWN_KEY, "expect", why)
         elif finding.keyword == "minLength" and finding.found == "" and name in (*key, *else_key):
             letter = messages.empty_key(str(name), bool(else_key) and name in key)

@@ -65,6 +65,7 @@ def _receipt(frame: int, delta: Delta) -> Receipt:
         stream_id=delta.stream_id,
         utc=delta.utc,
         counts={Outcome.APPLIED.value: sum(map(len, delta.operations.values()))},
+        notes=list(delta.notes),
     )
 
 

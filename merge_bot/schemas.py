@@ -8,8 +8,9 @@ from itertools import combinations
 from typing import Any
 from urllib.parse import unquote
 
-from merge_bot import rule_messages, safe_path
+from merge_bot import drift_letters, rule_messages, safe_path
 from merge_bot.collection import APPEND, FILE, LAST_WRITER_WINS, Collection, Collections
+from merge_bot.drift import ALIASES, COERCE
 from merge_bot.findings import Problem, Reason
 from merge_bot.guess import nearest
 from merge_bot.json_schema import DIALECT, Finding, Schema, is_pattern
@@ -111,6 +112,9 @@ def _inside(schema: Mapping[str, Any]) -> Iterator[Mistake]:
             yield Mistake((*place, "$schema"), rule_messages.other_dialect(one["$schema"], DIALECT))
         if "x-merge" in one and place and not (len(place) == 2 and place[0] == "properties"):
             yield Mistake((*place, "x-merge"), rule_messages.x_merge_elsewhere())
+        for keyword in (ALIASES, COERCE):
+            if keyword in one and not (len(place) == 2 and place[0] == "properties"):
+                yield Mistake((*place, keyword), drift_letters.elsewhere(keyword))
         for keyword in ("$ref", "$dynamicRef"):
             if keyword in one:
                 yield from _reference(schema, one[keyword], anchors, (*place, keyword))

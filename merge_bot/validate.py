@@ -19,6 +19,7 @@ from merge_bot.collection import EXPECT, LAST_WRITER_WINS, SUM, Collection, Coll
 from merge_bot.control_schema import fractions
 from merge_bot.delta import FILE_NAME, Candidate, Condition, Delta, Operation, Origin, Request, file_name, parse_utc
 from merge_bot.delta_schema import CONTROL, FALLBACK, compose, entity_schema, operand
+from merge_bot.drift import mend, notes
 from merge_bot.enrolment import Enrolment
 from merge_bot.errors import SettingsError
 from merge_bot.findings import Problem, Reason, Recover, Rejection
@@ -60,6 +61,7 @@ class Rules:
         for key in sorted(self._ignored | set(self._aliases)):
             if key in collections.by_delta_key:
                 raise SettingsError(messages.setting_feeds(key, collections.by_delta_key[key].name))
+        self.drifts = any(one.drift for one in collections.values())
         self.enrolment = Enrolment(collections, settings)
         self.delta = Schema(compose(collections))
         self._operands = {name: Schema(operand(one)) for name, one in collections.items()}
@@ -70,6 +72,12 @@ class Rules:
     def operand(self, collection: str) -> Schema:
         """The schema of one operation's record; of a sum, of the object of increments."""
         return self._operands[collection]
+
+    def fits(self, collection: str, record: Any) -> bool:
+        """Whether a record can enter as it is."""
+        if not self._operands[collection].is_valid(record):
+            return False
+        return self.collections[collection].strategy == SUM or not self.suspects(collection, [record])
 
     def entity_problems(self, collection: Collection, entity: Any) -> list[tuple[str, str]]:
         """(property or "", what is wrong) of each problem of a finished entity; empty if it satisfies its schema."""
@@ -176,12 +184,19 @@ def _judge(candidate: Candidate, rules: Rules) -> Delta | Rejection:
     if not isinstance(parsed.value, dict):
         return _refused(candidate, Reason.NOT_AN_OBJECT, *messages.delta_is_no_object(parsed.value), line=1)
     reading = rules.read(parsed.value)
-    if not reading.clashes and rules.delta.is_valid(reading.document):
-        delta = _delta(candidate, reading.document, rules)
-        if delta and (problems := tuple(rules.enrolment.problems(delta))):
-            return Rejection(problems, Recover.ASK_OPERATOR, delta.frame, delta.stream_id, delta.utc)
+    delta = _strict(candidate, reading, rules)
+    if delta is None and rules.drifts:
+        read, changes = mend(reading.document, rules.collections, rules.fits)
+        delta = _strict(candidate, reading._replace(document=read), rules) if changes else None
         if delta:
-            return delta
+            delta.notes = notes(changes)
+    if delta and (problems := tuple(rules.enrolment.problems(delta))):
+        return Rejection(problems, Recover.ASK_OPERATOR, delta.frame, delta.stream_id, delta.utc)
+    if delta:
+        return delta
+    if rules.drifts:  # what can be read otherwise is no problem, even if something else is
+        read, _ = mend(reading.document, rules.collections, rules.fits, always=True)
+        reading = reading._replace(document=read)
     from merge_bot import explain
 
     frame, stream_id, utc = (reading.document.get(key) for key in ("frame", "stream_id", "utc"))
@@ -191,6 +206,12 @@ def _judge(candidate: Candidate, rules: Rules) -> Delta | Rejection:
         stream_id=stream_id if explain.is_stream_id(stream_id) else None,
         utc=utc if explain.is_utc(utc) else None,
     )
+
+
+def _strict(candidate: Candidate, reading: Reading, rules: Rules) -> Delta | None:
+    if reading.clashes or not rules.delta.is_valid(reading.document):
+        return None
+    return _delta(candidate, reading.document, rules)
 
 
 def check_name(path: str, delta: Delta) -> Problem | None:

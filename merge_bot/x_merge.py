@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from merge_bot import rule_messages, safe_path
+from merge_bot import drift, rule_messages, safe_path
 from merge_bot.collection import (
     APPEND,
     ENTITIES,
@@ -119,7 +119,9 @@ def read(name: str, path: str, schema: Mapping[str, Any], state: str) -> tuple[C
         on_conflict=rules.get("on_conflict", LATEST),
         properties=_property_rules(schema, rules.get("on_conflict", LATEST)),
         schema_path=path,
+        drift=drift.drift_of(schema),
     )
+    mistakes += [Mistake(*one) for one in drift.mistakes(schema, strategy)]
     mistakes += _layout(collection, rules)
     mistakes += _keys(collection)
     mistakes += _path(collection, state)

@@ -89,8 +89,7 @@ def test_our_own_workflows_pin_every_action_and_grant_nothing_by_default() -> No
 
 def test_a_release_finds_the_line_of_action_yml_that_it_changes() -> None:
     assert text("action.yml").count("\n  image: Dockerfile\n") == 1
-    workflow = text(".github/workflows/release.yml")
-    assert re.findall(r"\.ci/release (\w+)", workflow) == ["check", "publish"]
+    assert "s|^  image: Dockerfile$|" in text(".github/workflows/release.yml")
 
 
 def test_no_lock_names_a_host() -> None:
