@@ -7,18 +7,20 @@ The map, bottom first. A module imports only from its own line or the lines abov
     json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters  history_letters
     submit_letters  github_letters  github_answers  json_style  control_letters  drift_letters
     settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
-    layouts  strategies  lenient  rollback_letters  verify_letters  export_letters  retention  records  diff
+    layouts  strategies  lenient  rollback_letters  foreign_letters  verify_letters  export_letters  retention
+    records  diff
     doctor_letters  path_filter  doctor  doctor_workflows
     drift  x_merge  schemas  control_schema  delta_schema  enrolment  validate  explain
     gate  admit  control  leases  breaker  workshop  control_table
     check  merge  receipts  worker_receipts  closing  workflow_commands  calls  updates
     git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience  processes
-    transports  collect  genesis  snapshot
-    publish
-    frame  clone  writer  worker  parcel  target  submit  reader  worker_update  remote_clone
+    transports  edits  collect  genesis  snapshot
+    publish  edits_report
+    frame  clone  writer  worker  parcel  target  submit  reader  worker_update  remote_clone  intake
     report  receipts_report  action_outputs  landings  past_state  pull_request_body  audit_letters  audit_files
     audit_books  audit_places  audit  verify_books  verify_workers  verify_frame  verify_work  export_sqlite  adoption
-    history  replay  contributions  blame  preview  rollback  rollback_body  verify  export  frame_log  past_report
+    history  replay  contributions  blame  preview  rollback  rollback_body  foreign  run  verify  export  past_report
+    frame_log
     cli  __main__
 
 The first ten lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand

@@ -139,6 +139,8 @@ def _frames(history: History, files: CommitFiles, rules: Collection, key: str, l
             number -= 1
             if number in found or history.landing_if_any(number) is not None:
                 break  # frames before it without a commit of their own came in with it
+    # Another hand's commit is of the frame before the one that took it in.
+    found |= {number + 1 for number in found if number < last and history.manifest(number + 1).edits}
     return sorted(one for one in found if one <= last)
 
 
@@ -184,7 +186,10 @@ def _events(history: History, number: int, collection: str, key: str) -> Iterabl
     if rules is None:
         return []
     after = CommitFiles(history.repository, history.standing(number))
-    before = CommitFiles(history.repository, before_it(history, manifest)) if number > history.oldest else None
+    there = history.standing(number - 1) if manifest.edits else None
+    before = None
+    if number > history.oldest:
+        before = CommitFiles(history.repository, there or before_it(history, manifest))
     sides = [_look(files, history.paths, rules, key) if files else (None, {}) for files in (before, after)]
     operations: Sequence[Operation] = ()
     if manifest.kind == MERGE:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from merge_bot import letters
-from merge_bot.collect import Base, Collected, collect, open_base, read_settings
+from merge_bot.collect import Base, Collected, collect, open_base, read_base, read_settings
 from merge_bot.commit_files import CommitFiles
 from merge_bot.errors import Contended, LocalEdits, RepositoryError
 from merge_bot.frame import ATTEMPTS, BUDGET, Result, run_until_settled
@@ -16,6 +16,7 @@ from merge_bot.git import Content, Identity, LocalFiles, Repository
 from merge_bot.paths import Paths
 from merge_bot.patience import Patience
 from merge_bot.progress import Progress, silent
+from merge_bot.publish.base import Publisher
 from merge_bot.publish.commit import CommitPublisher
 from merge_bot.publish.dry_run import DryRun
 from merge_bot.settings import SETTINGS_PATH, Author, Settings
@@ -77,10 +78,26 @@ class Clone:
 
     def base(self) -> Base:
         """The tip, read as Dream Catcher's. Raises RepositoryError where there is no commit or no genesis."""
+        return self._opened(open_base)
+
+    def _opened(self, read: Callable[[Repository, str, str], Base]) -> Base:
         tip = self.tip
         if tip is None:
             raise RepositoryError(letters.no_commit(self.ref))
-        return open_base(self.repository, tip, self.settings_path)
+        return read(self.repository, tip, self.settings_path)
+
+    @property
+    def read_from(self) -> str:
+        """The ref that the branch is read from."""
+        return self.ref
+
+    def unchecked(self, *, anew: bool = False) -> Base:
+        """The tip, whoever wrote its state; it is always read anew. Raises as `base`, but not ForeignEdit."""
+        return self._opened(read_base)
+
+    def publisher(self, *, dry_run: bool = False) -> Publisher:
+        """The way out: a commit on the branch, or nowhere."""
+        return DryRun() if dry_run else CommitPublisher(self.repository, self.ref, self.author())
 
     def author(self) -> Identity:
         """Whom the merge's commits name."""
@@ -131,7 +148,7 @@ class Clone:
                 self.base, self.repository, Uncommitted(transport, waiting), DryRun(), now, progress
             )
         self.take_in(now)
-        publisher = CommitPublisher(self.repository, self.ref, self.author())
+        publisher = self.publisher()
         ahead = self.repository.write_ahead
         return run_until_settled(self.base, self.repository, transport, publisher, now, progress, ahead)
 

@@ -13,14 +13,14 @@ from merge_bot import letters, schemas
 from merge_bot.collection import Collections
 from merge_bot.commit_files import CommitFiles
 from merge_bot.delta import Candidate
+from merge_bot.edits import Edits, archive_edits, find_edits, told_records
 from merge_bot.errors import ForeignEdit, RepositoryError, SchemaError
 from merge_bot.git import Repository
-from merge_bot.manifest import Manifest, read_manifest
+from merge_bot.manifest import GENESIS, MERGE, Manifest, read_manifest
 from merge_bot.paths import Paths
 from merge_bot.settings import SETTINGS_PATH, Settings
 from merge_bot.state import Files, Meta, read_meta
 from merge_bot.transports.base import Span, Transport
-from merge_bot.tree import edited
 from merge_bot.validate import Rules
 
 
@@ -72,10 +72,18 @@ def read_schemas(files: CommitFiles, settings: Settings) -> tuple[Collections, d
 
 
 def open_base(repository: Repository, commit: str, settings_path: str = SETTINGS_PATH) -> Base:
-    """Read a commit as the base of a frame.
+    """Read a commit as the base of a frame. Raises as `read_base`, and ForeignEdit if canonical state is not what the
+    newest manifest proves.
+    """
+    base = read_base(repository, commit, settings_path)
+    _refuse_foreign_edits(repository, base)
+    return base
 
-    Raises RepositoryError where there is no genesis, SettingsError, SchemaError, UnreadableState, and ForeignEdit
-    if canonical state is not what the newest manifest proves.
+
+def read_base(repository: Repository, commit: str, settings_path: str = SETTINGS_PATH) -> Base:
+    """Read a commit as Dream Catcher's, whoever wrote its state.
+
+    Raises RepositoryError where there is no genesis, SettingsError, SchemaError, UnreadableState.
     """
     files = CommitFiles(repository, commit)
     settings = read_settings(files, settings_path)
@@ -84,7 +92,6 @@ def open_base(repository: Repository, commit: str, settings_path: str = SETTINGS
     if meta is None:
         raise RepositoryError(letters.no_genesis(paths.meta))
     manifest = read_manifest(files, paths, meta.frame - 1, meta.manifest)
-    _refuse_foreign_edits(repository, files, paths, manifest)
     collections, ids = read_schemas(files, settings)
     rules = Rules(collections, settings)
     settings_entry = files.entry(settings_path)
@@ -92,49 +99,27 @@ def open_base(repository: Repository, commit: str, settings_path: str = SETTINGS
     return Base(commit, files, settings, settings_id, ids, paths, collections, rules, meta, manifest)
 
 
-def live_state_tree(files: CommitFiles, paths: Paths) -> str:
-    """Git's tree id of everything canonical at this commit."""
-    entry = files.entry(paths.state)
-    root = entry.id if entry and entry.is_tree else None
-    without = paths.outside_the_digest()
-    return edited(root, {}, files.entries, without=without, object_format=files.object_format)
-
-
-def foreign_edits(
-    repository: Repository, files: CommitFiles, paths: Paths, manifest: Manifest
-) -> tuple[str | None, list[tuple[str, str]]] | None:
-    """None if canonical state is what the newest manifest proves.
-
-    Else the commit in which that manifest landed, and (status letter, path) of what other hands changed since.
-    """
-    if live_state_tree(files, paths) == manifest.state_tree and all(
-        (entry := files.entry(path)) and entry.id == blob for path, blob in manifest.adopted.items()
-    ):
-        return None
-    landed = repository.last_change(files.commit, paths.meta)
-    if landed is None:
-        return None, []
-    outside = tuple(f"{paths.state}/{name}/" for name in paths.outside_the_digest())
-    changed = repository.changed_paths(landed.commit, files.commit, paths.state)
-    return landed.commit, [(status, path) for status, path in changed if not f"{path}/".startswith(outside)]
-
-
-def _refuse_foreign_edits(repository: Repository, files: CommitFiles, paths: Paths, manifest: Manifest) -> None:
-    found = foreign_edits(repository, files, paths, manifest)
+def _refuse_foreign_edits(repository: Repository, base: Base) -> None:
+    """Raises ForeignEdit if canonical state is not what the newest manifest proves."""
+    found = find_edits(repository, base.files, base.paths, base.manifest)
     if found is not None:
-        landed, changed = found
-        who = {path: repository.last_change(files.commit, path) for _, path in changed[:20]}
-        raise ForeignEdit(letters.foreign_edit(changed, who, landed, manifest.frame))
+        raise foreign_edit(base, found)
+
+
+def foreign_edit(base: Base, found: Edits, why: str = "") -> ForeignEdit:
+    """The letter about changes by other hands: which files and records, who, when, and what to do."""
+    changed = [(one.status, one.path) for one in found.files]
+    who = {one.path: one if one.commit else None for one in found.files}
+    records = told_records(found, base.files, base.collections, base.paths)
+    return ForeignEdit(letters.foreign_edit(changed, who, records, found.landed, base.manifest.frame, why))
 
 
 def _merges(base: Base) -> Iterator[Manifest]:
-    """The manifests of the frames that looked into the inbox, the newest first: rollbacks do not."""
+    """The manifests of the frames that looked into the inbox, the newest first: other kinds than merges do not."""
     manifest = base.manifest
     while True:
-        if manifest.rollback is None:
+        if manifest.kind in (GENESIS, MERGE):
             yield manifest
-        if manifest.previous is None:
-            return
         manifest = read_manifest(base.files, base.paths, manifest.frame - 1, manifest.previous)
 
 
@@ -157,8 +142,13 @@ def _since(repository: Repository, base: Base) -> tuple[str | None, frozenset[st
 
 
 def collect(repository: Repository, base: Base, transport: Transport) -> Collected:
-    """Everything pending at `base`. Raises RepositoryError if the history does not reach back far enough."""
+    """Everything pending at `base`.
+
+    Raises RepositoryError if the history does not reach back far enough, ForeignEdit if a merged frame was changed.
+    """
     since, known = _since(repository, base)
     span = Span(since, base.commit, known, base.settings.max_delta_bytes)
     landed = next((one.commit for _, one in repository.landings(base.commit, [base.paths.meta], 1)), None)
+    if found := archive_edits(repository, base.files, base.paths, landed):
+        raise foreign_edit(base, found)
     return Collected(base, transport.receive(span), transport, landed)

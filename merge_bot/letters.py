@@ -80,9 +80,15 @@ def newer_rules(path: str, found: int, known: int) -> str:
 
 
 def foreign_edit(
-    changed: Sequence[tuple[str, str]], who: Mapping[str, Change | None], landed: str | None, frame: int
+    changed: Sequence[tuple[str, str]],
+    who: Mapping[str, Change | None],
+    records: Sequence[str],
+    landed: str | None,
+    frame: int,
+    why: str = "",
 ) -> str:
-    """`changed` lists (status letter, path) since the commit in which the newest frame landed."""
+    """`changed` lists (status letter, path) since the commit in which the newest frame landed, `records` what that
+    means; `why` says, in whole lines, why the settings' way to handle it cannot be gone."""
     words = {"A": "added", "D": "removed", "M": "changed", "T": "changed"}
     lines = []
     for status, path in changed[:_MANY]:
@@ -93,12 +99,15 @@ def foreign_edit(
         lines.append(f"  and {len(changed) - _MANY:,} more")
     if not lines:
         lines.append(f"  the state is not what frame {frame}'s manifest names, and no later commit explains it")
+    lines += [f"    {one}" for one in records]
     restore = f"git checkout {landed} -- PATH" if landed else "restore the state that the manifest names"
     return (
         "The state was changed by another hand, so nothing was merged and nothing was written.\n"
         + "\n".join(lines)
+        + (f"\n{why}" if why else "")
         + f"\nOnly the merge writes these files. To undo the change: {restore}, commit, and merge again\n"
-        "(git rm PATH for an added file). To make it, write it as a delta. The pending deltas wait."
+        "(git rm PATH for an added file). To make it, write it as a delta. The pending deltas wait.\n"
+        "The settings can have such changes taken in (foreign-edits: adopt) or undone and kept (foreign-edits: revert)."
     )
 
 

@@ -19,8 +19,8 @@ from merge_bot.state import Files, parse_json
 RULES_VERSION = 1
 """The version of the merge rules: replay is byte for byte within one version."""
 
-GENESIS, MERGE, ROLLBACK = "genesis", "merge", "rollback"
-_LATER = ("landed", "rollback", "kept_from", "marks", "control", "rolled_back")  # fields that older manifests lack
+GENESIS, MERGE, ROLLBACK, ADOPT, REVERT = "genesis", "merge", "rollback", "adopt", "revert"
+_LATER = ("landed", "rollback", "kept_from", "marks", "control", "rolled_back", "edits")  # that older manifests lack
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Manifest:
     Archives of frames before `kept_from` are no longer in the tree, only in history. `marks` names the newest consumed
     commit of each delta branch that the frame read on. `control` are the decisions that the frame took.
     `rolled_back` is the newest rollback before it.
+    `edits` are the files that another hand had changed, of a frame that adopts or reverts that: what lay there before
+    and after, who did it, when.
     """
 
     frame: int
@@ -56,6 +58,7 @@ class Manifest:
     marks: Mapping[str, str] | None = None
     control: Sequence[Mapping[str, Any]] | None = None
     rolled_back: int | None = None
+    edits: Sequence[Mapping[str, Any]] | None = None
 
     def as_bytes(self) -> bytes:
         """Without fields that came later and say nothing here, so that an older manifest keeps its bytes."""

@@ -79,13 +79,31 @@ DECIDED: dict[str, Any] = {
     "additionalProperties": False,
 }
 
+EDIT: dict[str, Any] = {
+    "title": "A file that another hand had changed",
+    "type": "object",
+    "properties": {
+        "path": {"type": "string"},
+        "before": {"description": "blob id of what the manifest before had proven, null: nothing", **_COMMIT},
+        "after": {"description": "blob id of what the other hand left, null: nothing", **_COMMIT},
+        "delta": {"description": "SHA-256 of what the other hand left (of a file removed: of nothing)", **_SHA256},
+        "outcome": {"enum": ["applied", "quarantined"]},
+        "file": {"description": "where reverted bytes are kept", "type": "string"},
+        "commit": {"description": "the newest commit that changed it", "type": "string"},
+        "author": {"description": "Name <email>", "type": "string"},
+        "date": {"type": "string"},
+    },
+    "required": ["path", "before", "after", "delta", "outcome", "commit", "author", "date"],
+    "additionalProperties": False,
+}
+
 MANIFEST: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "The manifest of a frame: its proof",
     "type": "object",
     "properties": {
         "frame": {"description": "the frame's number", **_FRAME},
-        "kind": {"enum": ["genesis", "merge", "adopt", "rollback"]},
+        "kind": {"enum": ["genesis", "merge", "adopt", "revert", "rollback"]},
         "time": {"description": "the merge's clock, RFC 3339", "type": "string"},
         "base": {"description": "the commit that was read", **_COMMIT},
         "landed": {"description": "the commit in which the frame before came to the branch", **_COMMIT},
@@ -108,6 +126,7 @@ MANIFEST: dict[str, Any] = {
         "previous": {"description": "digest of the manifest before", "anyOf": [_SHA256, {"type": "null"}]},
         "rules": {"description": "the version of the merge rules", "type": "integer", "minimum": 1},
         "rollback": ROLLBACK,
+        "edits": {"description": "what was adopted or reverted", "type": "array", "items": EDIT},
         "marks": {
             "description": "the newest consumed commit of each delta branch that was read on, by worker",
             "type": "object",

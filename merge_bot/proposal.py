@@ -74,8 +74,10 @@ class Marker:
 
 
 def deltas_digest(manifest: Manifest) -> str:
-    """The set of a frame's deltas as one SHA-256: a copy under another name changes nothing."""
-    return _digest([*_going_back(manifest), *sorted({str(row["delta"]) for row in manifest.deltas})])
+    """The set of a frame's deltas, and of other hands' changes, as one SHA-256: a copy under another name changes
+    nothing."""
+    edits = {f"{row['delta']} {row['path']}" for row in manifest.edits or ()}
+    return _digest([*_going_back(manifest), *sorted({str(row["delta"]) for row in manifest.deltas} | edits)])
 
 
 def inputs_digest(manifest: Manifest, version: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from merge_bot.delta import STREAM_ID
+from merge_bot.edits_report import edit_items, edits_headline
 from merge_bot.findings import Outcome, Receipt
 from merge_bot.markdown import escaped, fenced
 from merge_bot.page import Item, body_lines
@@ -66,6 +67,9 @@ def describe(frame: Frame, place: Place, labels: Sequence[str] = ()) -> Words:
     """The words about a frame; only `body` has text of workers, within `BODY_LIMIT` bytes. `labels` are added."""
     number, deltas = frame.number, counted(frame.merged_deltas, "delta")
     title = f"merge frame {number}: {deltas}, {counted(frame.applied.total(), 'operation')}"
+    if frame.manifest.edits is not None:
+        files = counted(len(frame.manifest.edits), "file")
+        title = f"{frame.manifest.kind} frame {number}: {files} changed by another hand"
     return Words(title, _body(frame, place), (*labels_of(frame), *labels))
 
 
@@ -97,6 +101,8 @@ def fitted(begin: str, parts: Iterable[Section], end: str) -> str:
 
 
 def _headline(frame: Frame) -> str:
+    if frame.manifest.edits is not None:
+        return f"**Frame {frame.number}: {edits_headline(frame)}.**"
     outcomes = Counter(receipt.outcome for receipt in frame.receipts)
     parts = [counted(frame.merged_deltas, "delta"), f"{counted(frame.applied.total(), 'operation')} applied"]
     parts += [counted(len(frame.conflicts), "conflict")] if frame.conflicts else []
@@ -127,6 +133,8 @@ def _sections(frame: Frame, place: Place) -> Iterator[Section]:
     operations = operations_of(frame)
     columns = [one for one in Outcome if any(one.value in counts for counts in operations.values())]
     rows = [[code(name), *(counts.get(one.value, 0) for one in columns)] for name, counts in operations.items()]
+    edits = [_item(one) for one in edit_items(frame)]
+    yield Section("Changed by another hand", "file", edits)
     yield Section("By collection", "collection", _rows(rows), _table(["collection", *columns]))
     yield Section("By worker", "worker", _rows(_by_worker(frame.receipts)), _table(_WORKER_COLUMNS))
     yield Section("The web", "picture", [_picture(frame, place)], "\n".join)

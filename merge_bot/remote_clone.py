@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from merge_bot import letters
-from merge_bot.collect import Base, Collected, collect, open_base, read_settings
+from merge_bot.collect import Base, Collected, collect, open_base, read_base, read_settings
 from merge_bot.commit_files import CommitFiles
 from merge_bot.errors import RepositoryError
 from merge_bot.frame import Result, run_until_settled
@@ -92,6 +92,15 @@ class RemoteClone:
         self._tip, self._is_new = tip, True
         return tip
 
+    @property
+    def read_from(self) -> str:
+        """The ref of the repository that the branch is read from."""
+        return BASE
+
+    def unchecked(self, *, anew: bool = False) -> Base:
+        """The branch, whoever wrote its state. Raises as `base`, but not ForeignEdit."""
+        return read_base(self.repository, self.fetch() if anew else self.tip, self.settings_path)
+
     def base(self) -> Base:
         """The branch as it is now, with the delta branches complete. Raises as `collect.open_base` and `fetch`."""
         tip = self.tip if self._is_new else self.fetch()
@@ -112,6 +121,10 @@ class RemoteClone:
     def pusher(self, patience: Callable[[], Patience] = lambda: Patience(BUDGET)) -> PushPublisher:
         """Pushes frames to the branch as git makes them."""
         return PushPublisher(self.remote, self.ref, self.author(), patience)
+
+    def publisher(self, *, dry_run: bool = False) -> Publisher:
+        """The way out: a push to the branch, or nowhere."""
+        return DryRun() if dry_run else self.pusher()
 
     def merge(
         self,

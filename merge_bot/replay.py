@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from merge_bot import history_letters as letters
 from merge_bot.canonical import digest, document
-from merge_bot.collect import Base, open_base
+from merge_bot.collect import Base, open_base, read_base
 from merge_bot.commit_files import CommitFiles
 from merge_bot.delta import Candidate
 from merge_bot.errors import RepositoryError, UnreadableState
 from merge_bot.findings import Reason
 from merge_bot.frame import run_frame
 from merge_bot.git import Identity
-from merge_bot.manifest import MERGE, ROLLBACK, RULES_VERSION, Manifest
+from merge_bot.manifest import GENESIS, RULES_VERSION, Manifest
 from merge_bot.progress import Progress, silent
 from merge_bot.publish.dry_run import DryRun
 from merge_bot.snapshot import Frame
@@ -120,7 +120,7 @@ def replay(history: History, frame: int, progress: Progress = silent) -> Replaye
     """Merge `frame` once more and compare. Raises RepositoryError, UnreadableState, SchemaError."""
     manifest = history.manifest(frame)
     done = Replayed(frame, manifest.kind, manifest.digest, None, len(manifest.deltas))
-    if manifest.kind not in (MERGE, ROLLBACK):
+    if manifest.kind == GENESIS:
         done.note = letters.nothing_merged(frame, manifest.kind)
         return done
     if manifest.rules < RULES_VERSION:
@@ -144,8 +144,12 @@ def merge_again(history: History, manifest: Manifest, progress: Progress = silen
 
     None if nothing in the archive makes one.
     """
-    base = base_of(history, manifest)
+    base = base_of(history, manifest, checked=manifest.edits is None)
     now = datetime.fromisoformat(manifest.time.replace("Z", "+00:00"))
+    if manifest.edits is not None:
+        from merge_bot.foreign import again
+
+        return again(history, base, manifest, now)
     if manifest.rollback is not None:
         from merge_bot.rollback import rollback_frame
 
@@ -153,16 +157,17 @@ def merge_again(history: History, manifest: Manifest, progress: Progress = silen
     return run_frame(history.repository, base, ArchiveTransport(history, manifest), DryRun(), now, progress).frame
 
 
-def base_of(history: History, manifest: Manifest) -> Base:
+def base_of(history: History, manifest: Manifest, *, checked: bool = True) -> Base:
     """What a frame was merged onto, with the settings and schemas of then.
 
-    Where a squash has left its base behind, another commit with the same state. Raises RepositoryError.
+    Where a squash has left its base behind, another commit with the same state. Raises RepositoryError, and if
+    `checked` ForeignEdit.
     """
     repository, commit = history.repository, manifest.base
     if commit is not None and not repository.has_commit(commit) and repository.is_shallow:
         repository.deepen_until(commit, tip=history.tip)
     if commit is not None and repository.has_commit(commit):
-        return open_base(repository, commit, history.settings_path)
+        return (open_base if checked else read_base)(repository, commit, history.settings_path)
     with suppress(RepositoryError):
         base = open_base(repository, before(history, manifest), history.settings_path)
         if (base.settings_id, base.schema_ids) == (manifest.settings, dict(manifest.schemas)):
@@ -186,11 +191,11 @@ def standing(history: History, frame: int) -> str:
     """See `History.standing`."""
     landing = history.landing_if_any(frame)
     if landing is None and not history.repository.is_shallow:
-        return history.remember(("standing", frame), lambda: _remade(history, frame))
+        return history.remember(("standing", frame), lambda: remade(history, frame))
     return landing.commit if landing else history.landing(frame).commit
 
 
-def _remade(history: History, frame: int) -> str:
+def remade(history: History, frame: int) -> str:
     """A commit of our own with the state right after a frame that has none."""
     manifest, merged = history.manifest(frame), None
     near = range(max(frame - _REMADE, history.oldest), frame)

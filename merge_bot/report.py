@@ -15,6 +15,8 @@ The data (`merge --json`) is stable; keys are added, never changed:
     parked      every record that waits after this frame, as in parked.jsonl
     held        deltas that wait for their frame to open: source, frame
     remarks     what else there is to know, in words
+    edits       of a frame that adopts or reverts what another hand changed: those files, as in its manifest
+    earlier     the frames that this run published before this one, each as all of this
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from merge_bot.canonical import spelled
 from merge_bot.conflicts import WHOLE_RECORD, Conflict
 from merge_bot.delta import FILE_NAME, Candidate
+from merge_bot.edits_report import edit_items, edits_headline
 from merge_bot.findings import Outcome, Problem, Reason, Receipt
 from merge_bot.page import Item, Page, Table, some, value_text
 from merge_bot.parked import Parked
@@ -42,7 +45,9 @@ MAX_SENTENCE = 600
 _COLUMNS = (Outcome.DUPLICATE, Outcome.SUPERSEDED, Outcome.CONFLICT, Outcome.HELD, Outcome.PARKED)
 
 
-def as_data(result: Result, *, dry_run: bool, remarks: Sequence[str] = ()) -> dict[str, Any]:
+def as_data(
+    result: Result, *, dry_run: bool, remarks: Sequence[str] = (), earlier: Sequence[Result] = ()
+) -> dict[str, Any]:
     """A run as the data that the head of this file describes."""
     frame = result.frame
     return {
@@ -59,15 +64,21 @@ def as_data(result: Result, *, dry_run: bool, remarks: Sequence[str] = ()) -> di
         "parked": [one.as_json() for one in frame.parked] if frame else [],
         "held": [{"source": spelled(one.path), "frame": _named_frame(one)} for one in result.held],
         "remarks": list(remarks),
+        "edits": list(frame.manifest.edits or ()) if frame else [],
+        "earlier": [as_data(one, dry_run=dry_run) for one in earlier],
     }
 
 
-def as_page(result: Result, *, dry_run: bool, remarks: Sequence[str] = ()) -> Page:
-    """A run as people read it. `remarks` are sentences about what lies around the run."""
+def as_page(result: Result, *, dry_run: bool, remarks: Sequence[str] = (), earlier: Sequence[Result] = ()) -> Page:
+    """A run as people read it. `remarks` are sentences about what lies around the run, `earlier` the frames that it
+    published before this one.
+    """
     frame = result.frame
     page = Page(_headline(result, dry_run))
+    page.add("Before that", some([_earlier(one, dry_run) for one in earlier]))
     if frame:
         page.tone = "good"
+        page.add("Changed by another hand", some(list(edit_items(frame))), "doubt")
         page.add("By collection", _by_collection(frame))
         page.add(_title("conflict", frame.conflicts), some([conflict_item(one) for one in frame.conflicts]), "doubt")
         page.add(_parked_title(frame), some(parked_items(frame.parked)), "doubt")
@@ -115,6 +126,8 @@ def _headline(result: Result, dry_run: bool) -> str:
         waits = f"{_deltas(len(result.held))} for a later frame" if result.held else "no delta"
         return f"Nothing to merge: frame {result.open_frame} is open, {waits} {_wait(len(result.held))}."
     frame = result.frame
+    if frame.manifest.edits is not None:
+        return f"{_begin(result, dry_run)}: {edits_headline(frame)}."
     outcomes = Counter(receipt.outcome for receipt in frame.receipts)
     parts = [_deltas(frame.merged_deltas), f"{counted(frame.applied.total(), 'operation')} applied"]
     parts += [f"{outcomes[one]:,} {one}" for one in (Outcome.QUARANTINED, Outcome.FALLBACK) if outcomes[one]]
@@ -123,6 +136,15 @@ def _headline(result: Result, dry_run: bool) -> str:
     if frame.parked:
         parts.append(f"{len(frame.parked):,} parked")
     return f"{_begin(result, dry_run)}: {', '.join(parts)}."
+
+
+def _earlier(result: Result, dry_run: bool) -> Item:
+    lines = [] if result.frame is None else [line for item in edit_items(result.frame) for line in _lines_of(item)]
+    return Item(_headline(result, dry_run), lines)
+
+
+def _lines_of(item: Item) -> list[str]:
+    return [item.head, *(f"  {line}" for line in item.lines)]
 
 
 def _begin(result: Result, dry_run: bool) -> str:
@@ -222,7 +244,7 @@ def _by_outcome(frame: Frame) -> Iterator[tuple[str, list[Item], Any]]:
     by_outcome: dict[Outcome, list[Receipt]] = {}
     for receipt in frame.receipts:
         by_outcome.setdefault(receipt.outcome, []).append(receipt)
-    quarantined = by_outcome.get(Outcome.QUARANTINED, [])
+    quarantined = [one for one in by_outcome.get(Outcome.QUARANTINED, []) if frame.manifest.edits is None]
     items = [quarantined_item(one, kept_as.get((one.digest, spelled(one.source)))) for one in quarantined]
     yield f"{_deltas(len(items))} quarantined, bytes kept", items, "bad"
     late = [Item(f"{_source(one)}: of frame {one.frame}") for one in by_outcome.get(Outcome.LATE, ())]

@@ -17,10 +17,11 @@ from merge_bot import letters as merge_letters
 from merge_bot import rollback_letters as letters
 from merge_bot.canonical import digest, document
 from merge_bot.clone import Clone
-from merge_bot.collect import Base, live_state_tree, open_base
+from merge_bot.collect import Base, open_base
 from merge_bot.collection import Collection
 from merge_bot.commit_files import CommitFiles
 from merge_bot.delta import file_name, format_utc
+from merge_bot.edits import live_state_tree
 from merge_bot.errors import Contended, RepositoryError, UnreadableState
 from merge_bot.findings import Outcome, Reason, Receipt, Recover
 from merge_bot.frame import ATTEMPTS, BUDGET

@@ -113,6 +113,7 @@ class Settings(_Part):
     operators: Annotated[tuple[StreamId, ...], Field(strict=False, max_length=1000)] = ("operator",)
     lease: Lease = Lease()
     breaker: int = Field(default=10, ge=0, le=1_000_000)  # bad deltas in a row that disable a worker; 0: never
+    foreign_edits: Literal["auto", "refuse", "adopt", "revert"] = "auto"  # auto: adopt by pull request, else refuse
     delta: DeltaSettings = DeltaSettings()
     author: Author = Author()
 

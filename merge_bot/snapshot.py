@@ -15,7 +15,7 @@ from urllib.parse import quote
 from merge_bot import breaker, letters
 from merge_bot.admit import Admission, Moment, ledger_frame
 from merge_bot.canonical import digest, document, spelled
-from merge_bot.collect import Collected
+from merge_bot.collect import Base, Collected
 from merge_bot.conflicts import Conflict
 from merge_bot.control import Decision, Office
 from merge_bot.delta import Candidate, file_name, format_utc
@@ -89,7 +89,7 @@ def snapshot(
     counts = dict(base.manifest.counts)
     for name in base.collections:
         counts[name] = counts.get(name, 0) + merged.growth.get(name, 0)
-    tree, adopted = _state_tree(collected, state)
+    tree, adopted = state_tree_after(base, state)
     kept = kept_from(base.settings.keep_frames, number, base.manifest.kept_from)
     manifest = Manifest(
         frame=number,
@@ -98,7 +98,7 @@ def snapshot(
         base=base.commit,
         state_tree=tree,
         counts=counts,
-        files=_digests(state, records),
+        files=digests(state, records),
         deltas=tuple(archive),
         settings=base.settings_id,
         schemas=base.schema_ids,
@@ -185,7 +185,8 @@ def _book(ledger: Ledger, workers: Workers, admission: Admission, receipts: Iter
         ledger.add(ledger_frame(candidate, receipt.frame, moment), entry)
 
 
-def _digests(state: Changes, records: dict[str, int]) -> dict[str, dict[str, object]]:
+def digests(state: Changes, records: dict[str, int]) -> dict[str, dict[str, object]]:
+    """The SHA-256 of each file that a frame writes, and how many records it holds, where that is known."""
     return {
         path: {"sha256": sha256(data).hexdigest()} | ({"records": records[path]} if path in records else {})
         for path, data in sorted(state.items())
@@ -193,10 +194,9 @@ def _digests(state: Changes, records: dict[str, int]) -> dict[str, dict[str, obj
     }
 
 
-def _state_tree(collected: Collected, state: Changes) -> tuple[str, dict[str, str]]:
-    """The state tree's id after the frame, and the blob ids of adopted files outside the state folder."""
-    base, folder = collected.base, collected.base.paths.state
-    files, outside = base.files, base.paths.outside_the_digest()
+def state_tree_after(base: Base, state: Changes) -> tuple[str, dict[str, str]]:
+    """The state tree's id after these changes, and the blob ids of adopted files outside the state folder."""
+    files, folder, outside = base.files, base.paths.state, base.paths.outside_the_digest()
     inside: dict[str, Entry | None] = {}
     adopted = dict(base.manifest.adopted)
     for path, data in state.items():

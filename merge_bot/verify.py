@@ -18,9 +18,9 @@ from merge_bot import verify_letters as letters
 from merge_bot.audit_books import audit_books
 from merge_bot.audit_places import Audit
 from merge_bot.canonical import digest, document
-from merge_bot.collect import live_state_tree
 from merge_bot.collection import Collections
 from merge_bot.commit_files import CommitFiles
+from merge_bot.edits import live_state_tree
 from merge_bot.errors import RepositoryError, UnreadableState
 from merge_bot.findings import Reason
 from merge_bot.history import History

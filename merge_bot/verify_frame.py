@@ -12,13 +12,14 @@ from typing import Any
 from merge_bot import verify_letters as letters
 from merge_bot.audit_files import lines_of, walk
 from merge_bot.canonical import digest
-from merge_bot.collect import live_state_tree
 from merge_bot.commit_files import CommitFiles
+from merge_bot.edits import live_state_tree
 from merge_bot.findings import Reason
 from merge_bot.git import Repository
 from merge_bot.manifest import Manifest
 from merge_bot.messages import Letter
 from merge_bot.paths import Paths
+from merge_bot.tree import FILE, Entry, edited
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -66,7 +67,8 @@ class Examiner:
         """Archive and receipts: what the manifest names is there, and nothing else is."""
         frame, folder = manifest.frame, self.paths.frame(manifest.frame)
         there = dict(walk(self.tip, folder))
-        wanted = {str(row["file"]): str(row["delta"]) for row in manifest.deltas if "file" in row}
+        kept = (*manifest.deltas, *(manifest.edits or ()))
+        wanted = {str(row["file"]): str(row["delta"]) for row in kept if "file" in row}
         pruned = frame < self.kept_from and not any(path in there for path in wanted)
         receipts = self.paths.receipts(frame)
         if receipts in manifest.files:
@@ -86,7 +88,8 @@ class Examiner:
 
     def _pruned(self, manifest: Manifest) -> Iterator[Finding]:
         """Archives that are no longer in the tree are read from history."""
-        rows = {str(row["file"]): row for row in manifest.deltas if "file" in row and row.get("blob")}
+        kept = (*manifest.deltas, *({**row, "blob": row["after"]} for row in manifest.edits or ()))
+        rows = {str(row["file"]): row for row in kept if "file" in row and row.get("blob")}
         sizes = self.repository.sizes({str(row["blob"]) for row in rows.values()})
         for path, row in rows.items():
             if sizes[row["blob"]] is None:
@@ -102,6 +105,7 @@ class Examiner:
         if data is None or digest(data) != manifest.files.get(path, {}).get("sha256"):
             return  # what is not the right file is told of already
         rows: list[Mapping[str, Any]] = list(manifest.deltas)
+        rows += [{**row, "source": row["path"]} for row in manifest.edits or ()]
         if manifest.rollback is not None:
             rows += [{**row, "outcome": "undone"} for row in manifest.rollback["undone"]] + manifest.rollback[
                 "restored"
@@ -144,12 +148,25 @@ class Examiner:
     def _base(self, manifest: Manifest, before: Manifest) -> Iterator[Finding]:
         """The state that the frame was merged onto is the one that the frame before had left."""
         base = CommitFiles(self.repository, str(manifest.base))
-        if live_state_tree(base, self.paths) == before.state_tree:
+        if self._before_edits(manifest, base) == before.state_tree:
             return
         landed = manifest.landed if manifest.landed and self.repository.has_commit(manifest.landed) else None
         changed = self.repository.changed_paths(landed, base.commit, self.paths.state) if landed else []
         for path in self._canonical(changed) or [self.paths.state]:
             yield finding(manifest.frame, path, Reason.FOREIGN_EDIT, letters.base_differs(manifest.frame), base.commit)
+
+    def _before_edits(self, manifest: Manifest, base: CommitFiles) -> str:
+        """The state tree of the base, with what other hands had changed put back as the manifest says it was."""
+        if manifest.edits is None:
+            return live_state_tree(base, self.paths)
+        folder, outside = f"{self.paths.state}/", self.paths.outside_the_digest()
+        was = {
+            row["path"].removeprefix(folder): Entry(FILE, row["before"]) if row["before"] else None
+            for row in manifest.edits
+            if row["path"].startswith(folder) and row["path"].removeprefix(folder).partition("/")[0] not in outside
+        }
+        root = base.entry(self.paths.state)
+        return edited(root.id if root else None, was, base.entries, without=outside, object_format=base.object_format)
 
     def _canonical(self, changed: Iterable[tuple[str, str]]) -> list[str]:
         outside = tuple(f"{self.paths.state}/{name}/" for name in self.paths.outside_the_digest())

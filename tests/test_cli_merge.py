@@ -189,6 +189,8 @@ def test_the_data_is_what_its_description_says(world: Repo) -> None:
         },
         "held": [{"source": f"{INBOX}/frame-407-w4.json", "frame": 407}],
         "remarks": [],
+        "edits": [],
+        "earlier": [],
     }
 
 

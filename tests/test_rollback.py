@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from merge_bot.clone import Clone
-from merge_bot.collect import live_state_tree
 from merge_bot.commit_files import CommitFiles
+from merge_bot.edits import live_state_tree
 from merge_bot.errors import LocalEdits, RepositoryError
 from merge_bot.frame import Result
 from merge_bot.history import History

@@ -36,6 +36,7 @@ def test_defaults() -> None:
         "operators": ("operator",),
         "lease": {"silent_frames": 20, "silent_seconds": 3600},
         "breaker": 10,
+        "foreign_edits": "auto",
         "delta": {"aliases": {}, "ignore": ()},
         "author": {"name": "Dream Catcher", "email": "dreamcatcher@noreply.invalid"},
     }

@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -101,17 +101,16 @@ def _merge(environment: ActionEnvironment, out: NeutralStream) -> int:
         ran = _on_the_remote(environment)
     else:
         ran = _in_the_workspace(environment)
-    page = report.as_page(ran.result, dry_run=inputs.dry_run, remarks=ran.remarks)
+    page = report.as_page(ran.result, dry_run=inputs.dry_run, remarks=ran.remarks, earlier=ran.earlier)
     show(page)
-    receipts = ran.result.frame.receipts if ran.result.frame else []
+    receipts = [receipt for one in ran.results if one.frame for receipt in one.frame.receipts]
     refused = [one for one in receipts if one.outcome == Outcome.QUARANTINED]
     fails = bool(refused) and inputs.on_invalid == "fail"
     _annotate(refused, out)
     if fails:
         out.command(annotation("error", letters.on_invalid(len(refused)), title="Dream Catcher"))
     environment.summary(markdown(page))
-    state_digest = ran.collected.base.manifest.state_tree
-    for name, value in outputs_of(ran.result, state_digest, ran.oldest).items():
+    for name, value in outputs_of(ran.result, ran.state_digest, ran.look.oldest).items():
         environment.output(name, value)
     return EXIT_PROBLEM if fails else EXIT_DONE
 
@@ -120,16 +119,43 @@ def _merge(environment: ActionEnvironment, out: NeutralStream) -> int:
 class _Ran:
     """A run that came to its end: what it saw before it merged, and what came of it."""
 
-    result: Result
-    collected: Collected
-    oldest: int
+    results: list[Result]
+    look: _Look
     remarks: list[str]
+
+    @property
+    def result(self) -> Result:
+        """The newest frame's, where there is one."""
+        return next((one for one in reversed(self.results) if one.frame), self.results[-1])
+
+    @property
+    def earlier(self) -> list[Result]:
+        return self.results[: self.results.index(self.result)]
+
+    @property
+    def state_digest(self) -> str:
+        """Of the state that was there before, where nothing was merged."""
+        return self.look.collected.base.manifest.state_tree if self.look.collected else ""
+
+
+class _Look:
+    """Lets the workers deliver, and keeps what was seen: `oldest` is how long the first delta waits, in seconds."""
+
+    def __init__(self, collect: Callable[[], Collected], grace: int | None) -> None:
+        self._collect, self._grace = collect, grace
+        self.collected: Collected | None = None
+        self.oldest = 0
+
+    def __call__(self) -> None:
+        self.collected, found = wait_for_workers(self._collect, self._grace)
+        self.oldest = found.oldest_seconds(time.time())
 
 
 def _on_the_remote(environment: ActionEnvironment) -> _Ran:
     """A clone of our own, merged and pushed or proposed."""
     from merge_bot.git.remote import Credentials
     from merge_bot.remote_clone import RemoteClone
+    from merge_bot.run import run
     from merge_bot.target import Target
 
     inputs = environment.inputs
@@ -144,14 +170,21 @@ def _on_the_remote(environment: ActionEnvironment) -> _Ran:
             option=letters.BASE_INPUT,
         )
         with RemoteClone.open(target, inputs.settings) as clone:
-            collected, found = wait_for_workers(clone.collected, 0 if inputs.dry_run else inputs.grace_seconds)
-            oldest = found.oldest_seconds(time.time())
             proposer = _proposer(environment, clone) if inputs.mode == "pull-request" and not inputs.dry_run else None
             publisher = proposer or (None if inputs.dry_run else _verified_publisher(environment, clone))
-            result = clone.merge(datetime.now(UTC), dry_run=inputs.dry_run, publisher=publisher)
-            if proposer and result.frame is None:
-                result.published = proposer.withdraw()
-            return _Ran(result, collected, oldest, [*clone.remarks, *result.published.remarks])
+            look = _Look(clone.collected, 0 if inputs.dry_run else inputs.grace_seconds)
+            results = run(
+                clone,
+                lambda: clone.merge(datetime.now(UTC), dry_run=inputs.dry_run, publisher=publisher),
+                publisher=publisher,
+                proposing=inputs.mode == "pull-request",
+                dry_run=inputs.dry_run,
+                wait=look,
+            )
+            if proposer and results[-1].frame is None:
+                results[-1].published = proposer.withdraw()
+            said = [remark for one in results for remark in one.published.remarks]
+            return _Ran(results, look, [*clone.remarks, *said])
 
 
 def _proposer(environment: ActionEnvironment, clone: RemoteClone) -> PullRequestPublisher:
@@ -191,18 +224,24 @@ def _in_the_workspace(environment: ActionEnvironment) -> _Ran:
     """The workspace's checkout, merged and committed there."""
     from merge_bot.cli.around import delta_branches, remarks_on
     from merge_bot.clone import Clone
+    from merge_bot.run import run
 
     inputs = environment.inputs
     with Clone.open(str(environment.workspace), environment.branch, trust=True) as clone:
         clone.settings_path = inputs.settings
         _find_branch(clone, environment.branch, inputs.dry_run)
         remarks = [*remarks_on(clone), *delta_branches(clone)]
-        collected, found = wait_for_workers(
+        look = _Look(
             lambda: clone.collected(datetime.now(UTC), dry_run=inputs.dry_run),
             0 if inputs.dry_run else inputs.grace_seconds,
         )
-        oldest = found.oldest_seconds(time.time())
-        return _Ran(clone.merge(datetime.now(UTC), dry_run=inputs.dry_run), collected, oldest, remarks)
+        results = run(
+            clone,
+            lambda: clone.merge(datetime.now(UTC), dry_run=inputs.dry_run),
+            dry_run=inputs.dry_run,
+            wait=look,
+        )
+        return _Ran(results, look, remarks)
 
 
 def _find_branch(clone: Clone, branch: str, dry_run: bool) -> None:

@@ -17,9 +17,9 @@ from merge_bot.cli import letters
 from merge_bot.cli.around import local_rules
 from merge_bot.cli.output import progress
 from merge_bot.clone import Clone
-from merge_bot.collect import foreign_edits
 from merge_bot.commit_files import CommitFiles
 from merge_bot.delta import Candidate, instant_of
+from merge_bot.edits import find_edits
 from merge_bot.errors import SettingsError, UnreadableState
 from merge_bot.findings import Problem, Reason, Rejection
 from merge_bot.git.scan import CHANGING
@@ -205,12 +205,11 @@ def _foreign(clone: Clone, files: CommitFiles, paths: Paths, meta: Meta) -> Iter
         manifest = read_manifest(files, paths, meta.frame - 1)
     except UnreadableState:
         return  # the audit of the manifests has named it
-    found = foreign_edits(clone.repository, files, paths, manifest)
+    found = find_edits(clone.repository, files, paths, manifest)
     if found is None:
         return
-    landed, changed = found
-    for _, path in changed:
-        yield Problem(path, 0, "", Reason.FOREIGN_EDIT, *audit_letters.foreign_edit(path, landed))
-    if not changed:
+    for one in found.files:
+        yield Problem(one.path, 0, "", Reason.FOREIGN_EDIT, *audit_letters.foreign_edit(one.path, found.landed))
+    if not found.files:
         letter = audit_letters.not_the_manifests_state(manifest.frame)
         yield Problem(paths.state, 0, "", Reason.FOREIGN_EDIT, *letter)

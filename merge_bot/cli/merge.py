@@ -54,37 +54,46 @@ def command(dry_run: bool, remote: str | None, grace: int | None, branch: str | 
     from merge_bot.errors import EXIT_DONE
 
     if remote is None:
-        result, remarks = _merge_here(repo, branch, dry_run, grace)
+        (*earlier, result), remarks = _merge_here(repo, branch, dry_run, grace)
     else:
-        result, remarks = _merge_there(remote, repo, branch, dry_run, grace)
+        (*earlier, result), remarks = _merge_there(remote, repo, branch, dry_run, grace)
     if as_json:
-        print_json(report.as_data(result, dry_run=dry_run, remarks=remarks))
+        print_json(report.as_data(result, dry_run=dry_run, remarks=remarks, earlier=earlier))
     else:
-        show(report.as_page(result, dry_run=dry_run, remarks=remarks))
+        show(report.as_page(result, dry_run=dry_run, remarks=remarks, earlier=earlier))
     return EXIT_DONE
 
 
-def _merge_here(repo: str, branch: str | None, dry_run: bool, grace: int | None) -> tuple[Result, list[str]]:
+def _merge_here(repo: str, branch: str | None, dry_run: bool, grace: int | None) -> tuple[list[Result], list[str]]:
     from merge_bot.cli.around import delta_branches, refuse_elsewhere, remarks_on
     from merge_bot.clone import Clone
+    from merge_bot.run import run
 
     with Clone.open(repo, branch) as clone:
         refuse_elsewhere(clone)
         remarks = [*remarks_on(clone), *delta_branches(clone)]
-        if grace and not dry_run:
-            wait_for_workers(lambda: clone.collected(datetime.now(UTC)), grace)
-        return clone.merge(datetime.now(UTC), dry_run=dry_run, progress=progress), remarks
+        results = run(
+            clone,
+            lambda: clone.merge(datetime.now(UTC), dry_run=dry_run, progress=progress),
+            dry_run=dry_run,
+            wait=lambda: grace and not dry_run and wait_for_workers(lambda: clone.collected(datetime.now(UTC)), grace),
+        )
+        return results, remarks
 
 
 def _merge_there(
     remote: str, repo: str, branch: str | None, dry_run: bool, grace: int | None
-) -> tuple[Result, list[str]]:
+) -> tuple[list[Result], list[str]]:
     from merge_bot.remote_clone import RemoteClone
+    from merge_bot.run import run
     from merge_bot.target import Target, credentials_from
 
     target = Target(remote, base=branch, root=repo, credentials=credentials_from(os.environ), option="--branch")
     with RemoteClone.open(target) as clone:
-        if grace and not dry_run:
-            wait_for_workers(clone.collected, grace)
-        result = clone.merge(datetime.now(UTC), dry_run=dry_run, progress=progress)
-        return result, clone.remarks
+        results = run(
+            clone,
+            lambda: clone.merge(datetime.now(UTC), dry_run=dry_run, progress=progress),
+            dry_run=dry_run,
+            wait=lambda: grace and not dry_run and wait_for_workers(clone.collected, grace),
+        )
+        return results, clone.remarks
