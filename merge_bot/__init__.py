@@ -6,6 +6,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     tree  paths  safe_path  guess  progress
     json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters  history_letters
     submit_letters  github_letters  github_answers  json_style  control_letters  drift_letters
+    conflict_letters  policy
     settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
     layouts  strategies  lenient  rollback_letters  foreign_letters  verify_letters  export_letters  retention
     records  diff
@@ -23,7 +24,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     frame_log
     cli  __main__
 
-The first ten lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
+The first eleven lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
 the edges, each of which knows one outside thing, the stages that use them, and the doors.
 """
 

@@ -18,6 +18,7 @@ from merge_bot.errors import ForeignEdit, RepositoryError, SchemaError
 from merge_bot.git import Repository
 from merge_bot.manifest import GENESIS, MERGE, Manifest, read_manifest
 from merge_bot.paths import Paths
+from merge_bot.policy import with_policies
 from merge_bot.settings import SETTINGS_PATH, Settings
 from merge_bot.state import Files, Meta, read_meta
 from merge_bot.transports.base import Span, Transport
@@ -68,7 +69,7 @@ def read_schemas(files: CommitFiles, settings: Settings) -> tuple[Collections, d
         raise SchemaError(letters.problems_in("The schemas cannot be used", problems))
     if not collections:
         raise SchemaError(letters.no_schemas(settings.schemas))
-    return collections, ids
+    return with_policies(collections, settings.conflicts), ids
 
 
 def open_base(repository: Repository, commit: str, settings_path: str = SETTINGS_PATH) -> Base:

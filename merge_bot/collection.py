@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from merge_bot.canonical import compact, key_hash
 
 SUM, UNION, APPEND, OBSERVE, LAST_WRITER_WINS = "sum", "union", "append", "observe", "last-writer-wins"
-LATEST, HOLD = "latest", "hold"
+LATEST, FIRST, HOLD, MAX, MIN, PREFER_WORKER = "latest", "first", "hold", "max", "min", "prefer-worker"
 EXPECT = "_expect"
 """The key under which an operation says what it was computed from; no field has this name."""
 FILE, ENTITIES, SEGMENTS = "file", "entities", "segments"
@@ -32,12 +32,22 @@ class KeyField:
     hashed: bool = False
 
 
+class Policy(NamedTuple):
+    """Who wins a conflict; `workers` are those of `prefer-worker`, the preferred one first."""
+
+    name: str = LATEST
+    workers: tuple[str, ...] = ()
+
+
+BY_LATEST = Policy()
+
+
 @dataclass(frozen=True, slots=True)
 class PropertyRule:
     """How one property of a last-writer-wins entity merges: its own strategy, or who wins a conflict."""
 
     strategy: str = LAST_WRITER_WINS
-    on_conflict: str = LATEST
+    on_conflict: Policy = BY_LATEST
 
 
 class Drift(NamedTuple):
@@ -79,7 +89,7 @@ class Collection:
     lenient: frozenset[str] = frozenset()
     pointer: str = ""
     shape: str = "array"
-    on_conflict: str = LATEST
+    on_conflict: Policy = BY_LATEST
     properties: Mapping[str, PropertyRule] = field(default_factory=dict)
     drift: Drift = Drift()  # noqa: RUF009  # a constant
     schema_path: str = ""

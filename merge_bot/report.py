@@ -190,7 +190,10 @@ def _by_collection(frame: Frame) -> list[Table]:
 _POLICIES = {
     "latest": "the latest write",
     "hold": "as before this frame; held until somebody resolves it",
-    "first": "the record that came first",
+    "first": "the first write",
+    "max": "the greatest value",
+    "min": "the least value",
+    "prefer-worker": "of the preferred worker",
 }
 
 
@@ -201,6 +204,8 @@ def conflict_item(conflict: Conflict) -> Item:
     stands, candidates = value_text(entry["value"]), entry["candidates"]
     rows = [f"{one['stream_id']} at {one['utc']}: {value_text(one['value'])}" for one in candidates]
     policy = _POLICIES.get(entry["policy"], entry["policy"])
+    if conflict.field == WHOLE_RECORD:
+        policy = "the record that came first"
     lines = [*(one.head if isinstance(one, Item) else one for one in some(rows)), f"stands: {stands} ({policy})"]
     return Item(f"{conflict.collection} {quoted(conflict.key)}, {what}", lines)
 

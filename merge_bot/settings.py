@@ -13,11 +13,13 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from merge_bot import control_letters, rule_messages, safe_path
+from merge_bot.collection import Policy
 from merge_bot.delta import STREAM_ID
 from merge_bot.errors import SettingsError
 from merge_bot.findings import Problem, Reason
 from merge_bot.guess import nearest
 from merge_bot.paths import Paths
+from merge_bot.policy import read_policies
 
 SETTINGS_PATH = ".github/dreamcatcher.yml"
 MAX_BYTES = 64 * 1024
@@ -99,6 +101,13 @@ class Author(_Part):
     email: Annotated[str, Field(max_length=200), AfterValidator(_address)] = "dreamcatcher@noreply.invalid"
 
 
+def _policies(value: Any) -> dict[str, Policy]:
+    policies, letter = read_policies(value)
+    if letter:
+        raise ValueError(" ".join(one for one in letter if one))
+    return policies
+
+
 class Settings(_Part):
     """What a repository can choose. `Settings()` is all defaults."""
 
@@ -112,6 +121,7 @@ class Settings(_Part):
     workers: dict[StreamId, Annotated[tuple[str, ...], Field(strict=False)]] = {}
     operators: Annotated[tuple[StreamId, ...], Field(strict=False, max_length=1000)] = ("operator",)
     lease: Lease = Lease()
+    conflicts: dict[str, Annotated[Any, AfterValidator(_policies)]] = {}  # policies by field, see `policy`
     breaker: int = Field(default=10, ge=0, le=1_000_000)  # bad deltas in a row that disable a worker; 0: never
     foreign_edits: Literal["auto", "refuse", "adopt", "revert"] = "auto"  # auto: adopt by pull request, else refuse
     delta: DeltaSettings = DeltaSettings()

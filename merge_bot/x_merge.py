@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from merge_bot import drift, rule_messages, safe_path
 from merge_bot.collection import (
     APPEND,
+    BY_LATEST,
     ENTITIES,
     EXPECT,
     FILE,
-    HOLD,
     LAST_WRITER_WINS,
     LATEST,
     OBSERVE,
@@ -23,12 +23,14 @@ from merge_bot.collection import (
     UNION,
     Collection,
     KeyField,
+    Policy,
     PropertyRule,
 )
 from merge_bot.guess import nearest
 from merge_bot.json_schema import Schema
 from merge_bot.messages import Letter
 from merge_bot.paths import Paths
+from merge_bot.policy import policy_fault, read_policy
 from merge_bot.strategies.catalog import LAYOUTS_OF
 
 WARN = "warn"
@@ -44,7 +46,7 @@ _REFERENCE = {
     "required": ["to"],
     "additionalProperties": False,
 }
-_ON_CONFLICT = {"type": "string", "enum": [LATEST, HOLD]}
+_ON_CONFLICT = {"type": ["string", "object"]}
 _HASHED = {"type": "object", "properties": {"hash": _NAME}, "required": ["hash"], "additionalProperties": False}
 X_MERGE = Schema(
     {
@@ -116,8 +118,8 @@ def read(name: str, path: str, schema: Mapping[str, Any], state: str) -> tuple[C
         ),
         pointer=rules.get("pointer", ""),
         shape="object" if strategy == SUM else rules.get("shape", "array"),
-        on_conflict=rules.get("on_conflict", LATEST),
-        properties=_property_rules(schema, rules.get("on_conflict", LATEST)),
+        on_conflict=_policy(rules, BY_LATEST),
+        properties=_property_rules(schema, _policy(rules, BY_LATEST)),
         schema_path=path,
         drift=drift.drift_of(schema),
     )
@@ -145,10 +147,14 @@ def _fields(key: list[Any]) -> tuple[KeyField, ...]:
     return tuple(KeyField(one["hash"], hashed=True) if isinstance(one, dict) else KeyField(one) for one in key)
 
 
-def _property_rules(schema: Mapping[str, Any], on_conflict: str) -> dict[str, PropertyRule]:
+def _policy(rules: Mapping[str, Any], default: Policy) -> Policy:
+    return read_policy(rules["on_conflict"])[0] if "on_conflict" in rules else default
+
+
+def _property_rules(schema: Mapping[str, Any], on_conflict: Policy) -> dict[str, PropertyRule]:
     found = {name: one["x-merge"] for name, one in properties_of(schema).items() if "x-merge" in one}
     return {
-        name: PropertyRule(one.get("strategy", LAST_WRITER_WINS), one.get("on_conflict", on_conflict))
+        name: PropertyRule(one.get("strategy", LAST_WRITER_WINS), _policy(one, on_conflict))
         for name, one in found.items()
         if PROPERTY_X_MERGE.is_valid(one)
     }
@@ -170,6 +176,8 @@ def _layout(collection: Collection, rules: Mapping[str, Any]) -> Iterator[Mistak
             yield Mistake(("x-merge", "shape"), rule_messages.object_needs_one_key())
     if "on_conflict" in rules and strategy != LAST_WRITER_WINS:
         yield Mistake(("x-merge", "on_conflict"), rule_messages.only_for("on_conflict", LAST_WRITER_WINS))
+    elif letter := read_policy(rules.get("on_conflict", LATEST))[1]:
+        yield Mistake(("x-merge", "on_conflict"), letter)
 
 
 def _keys(collection: Collection) -> Iterator[Mistake]:
@@ -262,6 +270,8 @@ def _property(
         yield Mistake((*place, "strategy"), rule_messages.property_strategy(rule.strategy, PROPERTY_STRATEGIES))
     elif "on_conflict" in schema["x-merge"] and rule.strategy != LAST_WRITER_WINS:
         yield Mistake((*place, "on_conflict"), rule_messages.only_for("on_conflict", LAST_WRITER_WINS))
+    elif letter := policy_fault(schema["x-merge"].get("on_conflict", LATEST), name, schema):
+        yield Mistake((*place, "on_conflict"), letter)
     elif rule.strategy == SUM and schema.get("type") not in _NUMBERS:
         yield Mistake(place, rule_messages.must_be_numbers(name))
     elif rule.strategy == UNION and schema.get("type") != "array":

@@ -329,7 +329,8 @@ MISTAKES = [
         one(record({**L, "on_conflict": "last"})),
         """
         notes:11 at /x-merge/on_conflict
-          x-merge: expected one of "latest", "hold", found the string "last".
+          "last" is not a policy; did you mean `latest`?
+          Write "latest", "first", "hold", "max", "min", or {"prefer-worker": ["w1", "w2"]}.
         """,
     ),
     (

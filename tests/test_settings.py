@@ -35,6 +35,7 @@ def test_defaults() -> None:
         "workers": {},
         "operators": ("operator",),
         "lease": {"silent_frames": 20, "silent_seconds": 3600},
+        "conflicts": {},
         "breaker": 10,
         "foreign_edits": "auto",
         "delta": {"aliases": {}, "ignore": ()},

@@ -25,6 +25,7 @@ from merge_bot.findings import Problem, Reason, Rejection
 from merge_bot.git.scan import CHANGING
 from merge_bot.manifest import read_manifest
 from merge_bot.paths import Paths
+from merge_bot.policy import with_policies
 from merge_bot.settings import Settings
 from merge_bot.state import Meta, Overlay, read_meta
 from merge_bot.transports.inbox import KEPT_NAMES
@@ -95,7 +96,9 @@ def _rules(clone: Clone, checked: Checked) -> tuple[Rules | None, Settings | Non
         if not files:
             letter = merge_letters.no_schemas(settings.schemas)
             checked.problems.append(Problem(settings.schemas, 0, "", Reason.MISSING_FILE, letter))
-        return (None if checked.problems else Rules(collections, settings)), settings
+        if checked.problems:
+            return None, settings
+        return Rules(with_policies(collections, settings.conflicts), settings), settings
     except SettingsError as error:
         whole = Problem(clone.settings_path, 0, "", Reason.BAD_SETTINGS, str(error))
         checked.problems += error.problems or [whole]

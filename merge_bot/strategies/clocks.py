@@ -2,6 +2,7 @@
 
 A clock is `{"at", "by", "delta", "frame", "index"}` of the write that stands. `merged` is there if another frame took
 the write in than the one that it is of, `instant` (microseconds) if it counts as later than its writer's watch said.
+`others` are, each with its `value`, those that a policy did not prefer in the same frame.
 Under `hold` it is `{"writes": [every write, each with its "value"], "base": what was there before the first}`.
 """
 
@@ -64,6 +65,11 @@ def standing(value: Any, clock: Clock | None) -> Write | None:
     """The write that gave a field its value, by the field's clock; None if it is older than the rules."""
     writes = known(value, clock)
     return agreed(writes)[0] if clock and "writes" in clock else writes[0] if writes else None
+
+
+def others(clock: Clock | None) -> list[Write]:
+    """The last words of the workers that did not win the frame of the write that stands."""
+    return [_write(one, one["value"]) for one in (clock or {}).get("others", ())]
 
 
 def _write(clock: Clock, value: Any) -> Write:

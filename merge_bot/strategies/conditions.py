@@ -41,7 +41,9 @@ def judge(
     own = {part.name for part in rules.key}
     watched = {name for one in operations if one.condition for name in _watched(one, one.condition)}
     registers = {
-        name: _Register(rules.rule(name).on_conflict, entity.get(name, ABSENT), clock.get(name), ground.rolled_back)
+        name: _Register(
+            rules.rule(name).on_conflict.name, entity.get(name, ABSENT), clock.get(name), ground.rolled_back
+        )
         for name in watched - own
         if rules.rule(name).strategy not in (SUM, UNION)
     }

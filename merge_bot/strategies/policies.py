@@ -2,7 +2,10 @@
 its writes, in whatever order and runs they come.
 
 `latest`: the greatest (instant, stream_id, digest, index). `hold`: nobody; the field keeps what it had before the
-frame that disagrees, and what comes later joins the candidates, until a resolution.
+frame that disagrees, and what comes later joins the candidates, until a resolution. `first`, `max`, `min` and
+`prefer-worker`: the newest frame's write as `latest` would have it, but of several workers' last words in that frame
+the first by rank, the greatest, the least (null is neither), or that of the worker named first; of workers that are
+not named, the latest.
 """
 
 from __future__ import annotations
@@ -13,10 +16,10 @@ from itertools import groupby
 from typing import Any
 
 from merge_bot.canonical import compact
-from merge_bot.collection import HOLD, LATEST
+from merge_bot.collection import FIRST, HOLD, LATEST, MAX, PREFER_WORKER, Policy
 from merge_bot.conflicts import candidate
 from merge_bot.findings import Outcome, Reason
-from merge_bot.strategies.clocks import ABSENT, Clock, Write, known
+from merge_bot.strategies.clocks import ABSENT, Clock, Write, known, others
 
 
 @dataclass(slots=True)
@@ -31,9 +34,13 @@ class Settled:
     lost: list[tuple[Write, Outcome, Reason]]
 
 
-def settle(policy: str, value: Any, clock: Clock | None, writes: Sequence[Write]) -> Settled:
+def settle(policy: Policy, value: Any, clock: Clock | None, writes: Sequence[Write]) -> Settled:
     """The field after `writes`. `value` is what it held (ABSENT: nothing), `clock` what is known of who wrote that."""
-    return _hold(value, clock, writes) if policy == HOLD else _latest(value, clock, writes)
+    if policy.name == LATEST:
+        return _latest(value, clock, writes)
+    if policy.name == HOLD:
+        return _hold(value, clock, writes)
+    return _preferred(policy, value, clock, writes)
 
 
 def _latest(value: Any, clock: Clock | None, writes: Sequence[Write]) -> Settled:
@@ -85,6 +92,57 @@ def _hold(value: Any, clock: Clock | None, writes: Sequence[Write]) -> Settled:
         if one.origin.frame >= held or not _same(one.value, current)
     ]
     return Settled(current, new_clock, entry, True, lost)
+
+
+def _preferred(policy: Policy, value: Any, clock: Clock | None, writes: Sequence[Write]) -> Settled:
+    """Of the newest frame's writers, each by its last word, the one that the policy prefers. Older frames lose.
+
+    The clock keeps the others' words, so that a late one of the frame is compared with all of them.
+    """
+    everything = [*known(value, clock), *others(clock), *writes]
+    newest = max(one.origin.frame for one in everything)
+    ranked = sorted((one for one in everything if one.origin.frame == newest), key=lambda write: write.rank)
+    finals = {one.origin.stream_id: one for one in ranked}
+    winner = _choose(policy, list(finals.values()))
+    rivals = [one for one in finals.values() if not _same(one.value, winner.value)]
+    entry = _entry(winner, policy.name, winner.value, list(finals.values()))
+    lost = [
+        (one, Outcome.CONFLICT, Reason.CONCURRENT_WRITE)
+        if one in rivals
+        else (one, Outcome.SUPERSEDED, Reason.OLDER_WRITE)
+        for one in writes
+        if not _same(one.value, winner.value)
+    ]
+    new_clock = winner.as_json()
+    if len(finals) > 1:
+        rest = sorted((one for one in finals.values() if one is not winner), key=lambda write: write.rank)
+        new_clock["others"] = [one.as_json() | {"value": one.value} for one in rest]
+    return Settled(winner.value, new_clock, entry, bool(rivals), lost)
+
+
+def _choose(policy: Policy, finals: Sequence[Write]) -> Write:
+    """One of the last words of a frame's writers; which, does not depend on their order."""
+    if policy.name == FIRST:
+        return min(finals, key=lambda write: write.rank)
+    if policy.name == PREFER_WORKER:
+        places = {worker: -place for place, worker in enumerate(policy.workers)}
+        last = -len(policy.workers)
+        return max(finals, key=lambda write: (places.get(write.origin.stream_id, last), write.rank))
+    said = [one for one in finals if one.value is not None] or finals
+    ordered = sorted(said, key=lambda write: (_order(write.value), write.rank))
+    if policy.name == MAX:
+        return ordered[-1]
+    least = _order(ordered[0].value)
+    return max((one for one in ordered if _order(one.value) == least), key=lambda write: write.rank)
+
+
+def _order(value: Any) -> tuple[int, Any]:
+    """Any two JSON values can be compared: true and false, then numbers, then text, then the rest by its bytes."""
+    if value is None or isinstance(value, bool):
+        return (0, bool(value))
+    if isinstance(value, int | float):
+        return (1, value)
+    return (2, value) if isinstance(value, str) else (3, compact(value))
 
 
 def _same(one: Any, other: Any) -> bool:
