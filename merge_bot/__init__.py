@@ -17,7 +17,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience  processes
     transports  edits  collect  genesis  snapshot
     publish  edits_report
-    frame  clone  writer  worker  parcel  target  submit  reader  worker_update  remote_clone  intake
+    frame  clone  writer  worker  parcel  target  submit  bell  reader  worker_update  remote_clone  intake
     report  receipts_report  action_outputs  landings  past_state  pull_request_body  audit_letters  audit_files
     audit_books  audit_places  audit  verify_books  verify_workers  verify_frame  verify_work  export_sqlite  adoption
     history  replay  contributions  blame  preview  rollback  rollback_body  foreign  run  verify  export  past_report

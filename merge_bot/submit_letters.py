@@ -71,6 +71,17 @@ def not_kept(letter: str, place: str, why: str) -> str:
     return f"{letter}\nThe delta could not be kept at {printable(place)} either: {why}."
 
 
+def no_slug(url: str) -> str:
+    return (
+        f"The merge was not rung for; it comes with the next run of its workflow. {printable(url)} does not end with "
+        "OWNER/NAME: give --github OWNER/NAME."
+    )
+
+
+def no_bell_token(needed: str) -> str:
+    return f"The merge was not rung for; it comes with the next run of its workflow. Ringing needs {needed}."
+
+
 def bell_failed(error: BaseException) -> str:
     return f"The delta arrived, but the merge could not be called ({type(error).__name__}); it comes with the next one."
 

@@ -56,7 +56,7 @@ class Worker:
 
     With `push=True` the delta does not go into the work tree's inbox but to the worker's own branch on `remote` (a name
     or a URL), see `submit`; `w.submitted` tells where it is. What cannot be pushed within `budget` seconds is kept on
-    disk, and the exception names the file.
+    disk, and the exception names the file. `ring=True` then starts the merge's workflow on GitHub, if it can.
 
     Calls from several threads are safe. A process forked inside of the block leaves no delta of its own.
     """
@@ -73,6 +73,7 @@ class Worker:
         push: bool = False,
         remote: str = "origin",
         budget: float = 60.0,
+        ring: bool = False,
     ) -> None:
         self.stream_id = stream_id
         self.run = _run_of_the_orchestrator() if run is None else run or None
@@ -86,6 +87,7 @@ class Worker:
         self._push = push
         self._remote = remote
         self._budget = budget
+        self._ring = ring
         self.submitted: Submitted | None = None
 
     def __enter__(self) -> Worker:
@@ -262,13 +264,14 @@ class Worker:
         """Bring a delta to the remote. What that needs is loaded only here."""
         from datetime import UTC, datetime
 
+        from merge_bot.bell import bell
         from merge_bot.patience import Patience
         from merge_bot.submit import submit
         from merge_bot.target import Target, credentials_from
 
         target = Target(self._remote, root=self._root, credentials=credentials_from(os.environ))
-        now = datetime.now(UTC)
-        self.submitted = submit(data, target, now, worker=self.stream_id, patience=Patience(self._budget))
+        now, ring = datetime.now(UTC), bell(os.environ) if self._ring else None
+        self.submitted = submit(data, target, now, worker=self.stream_id, patience=Patience(self._budget), ring=ring)
 
     def _meta(self) -> dict[str, Any]:
         return {name: one for name, one in (("run", self.run), ("epoch", self._epoch)) if one is not None}

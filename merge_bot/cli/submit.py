@@ -22,6 +22,8 @@ Examples:
 
 The delta becomes the newest commit of the branch deltas/w1 on the remote, without touching your checkout, index or
 branches. A token for HTTPS is read from the variable DREAMCATCHER_TOKEN; without it, git does as it is configured.
+A merge comes with the next run of its workflow; --ring starts one, unless one is waiting to start. Not to ring, or in
+vain, harms nothing.
 
 Exit codes: 0 the remote has it; 1 it may not enter, or the remote refuses; 75 the budget is spent: the delta is kept,
 the letter says where, and submitting it again is safe.
@@ -43,6 +45,10 @@ the letter says where, and submitting it again is safe.
 @click.option("--frame", type=click.IntRange(min=0), help="The frame (default: the one open on the base branch).")
 @click.option("--run", metavar="NAME", help="Names this run of the worker; a retry uses the same name.")
 @click.option("--replace", is_flag=True, help="In the inbox: take the place of this run's earlier delta.")
+@click.option("--ring", is_flag=True, help="Start the merge's workflow on GitHub at once (repository_dispatch).")
+@click.option(
+    "--github", metavar="OWNER/NAME", help="With --ring: the repository, if the remote's URL does not name it."
+)
 @click.option("--budget", type=click.FloatRange(min=0), default=60, show_default=True, help="Seconds to keep trying.")
 @click.option("--repo", default=".", type=click.Path(), metavar="PATH", help="The clone, if there is one.")
 @json_option
@@ -55,6 +61,8 @@ def command(
     frame: int | None,
     run: str | None,
     replace: bool,
+    ring: bool,
+    github: str | None,
     budget: float,
     repo: str,
     as_json: bool,
@@ -65,6 +73,7 @@ def command(
     """
     from datetime import UTC, datetime
 
+    from merge_bot.bell import bell
     from merge_bot.errors import EXIT_DONE
     from merge_bot.patience import Patience
     from merge_bot.submit import submit
@@ -82,6 +91,7 @@ def command(
         replace=replace,
         patience=Patience(budget),
         kept=None if file == "-" else Path(file).absolute(),
+        ring=bell(os.environ, github) if ring else None,
     )
     _tell(done, as_json=as_json)
     return EXIT_DONE
