@@ -61,11 +61,12 @@ def nothing_merged(frame: int, kind: str) -> str:
     return f"Frame {frame} {_KINDS.get(kind, f'is of kind {kind}')}: there was nothing to merge."
 
 
-def older_rules(frame: int, rules: int, known: int) -> str:
+def older_rules(frame: int, rules: int, known: int, *, agrees: bool) -> str:
+    digests = "agrees with them all" if agrees else "does not agree with them all (`dreamcatcher verify` says more)"
     return (
         f"Frame {frame} was merged by merge rules version {rules}; these are version {known}, which may merge the same "
-        "deltas otherwise, so it is not replayed. Its digests prove it all the same: `dreamcatcher verify`. To replay "
-        "it, use the version of Dream Catcher of its time."
+        f"deltas otherwise. So it was held against its digests instead, and {digests}. To replay it, use the version "
+        "of Dream Catcher of its time."
     )
 
 

@@ -1,7 +1,7 @@
 """Replay: a frame's archived deltas merged once more onto the state that it was merged onto, by the same `run_frame`.
 
 What comes out must be the same to the last byte: the manifest, and every file that the frame wrote. A frame of older
-merge rules is not replayed: its digests still prove it (`dreamcatcher verify`).
+merge rules is not replayed: it is held against its digests.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from merge_bot.snapshot import Frame
 from merge_bot.state import Meta
 from merge_bot.transports.base import Changes, Span
 from merge_bot.tree import FILE, Entry, object_id
+from merge_bot.verify_frame import Examiner
 
 if TYPE_CHECKING:
     from merge_bot.history import History
@@ -124,8 +125,7 @@ def replay(history: History, frame: int, progress: Progress = silent) -> Replaye
         done.note = letters.nothing_merged(frame, manifest.kind)
         return done
     if manifest.rules < RULES_VERSION:
-        done.note = letters.older_rules(frame, manifest.rules, RULES_VERSION)
-        return done
+        return _by_digest(history, manifest, done)
     merged = merge_again(history, manifest, progress)
     if merged is None:
         done.same, done.differs = False, [history.paths.manifest(frame)]
@@ -136,6 +136,18 @@ def replay(history: History, frame: int, progress: Progress = silent) -> Replaye
         {*_unlike_the_manifest(merged, manifest, changes, history), *_unlike_landed(history, changes, frame)}
     )
     done.same = not done.differs
+    return done
+
+
+def _by_digest(history: History, manifest: Manifest, done: Replayed) -> Replayed:
+    """A frame of older rules, held against its digests instead."""
+    landing = history.landing_if_any(manifest.frame)
+    kept_from = history.manifest(history.newest).kept_from or 0
+    examiner = Examiner(history.repository, history.files, history.paths, kept_from)
+    found = examiner.examine(manifest, landing.commit if landing else None, None)
+    done.differs = sorted({one.path for one in found})
+    done.same = False if found else None
+    done.note = letters.older_rules(manifest.frame, manifest.rules, RULES_VERSION, agrees=not found)
     return done
 
 
