@@ -100,17 +100,25 @@ def blame(history: History, collection: str, key: str, frame: int) -> Life:
     life = Life(collection, key, record_of(state.files, state.paths, rules, key))
     history.landing(history.oldest)  # of a shallow clone nothing may be missing
     values: dict[str, list[tuple[Any, list[Event]]]] = {}
-    for number in _frames(history, state.files, rules, key, frame):
-        for event in _events(history, number, collection, key):
-            _enter(life, values, event, rules)
+    touched = _frames(history, state.files, rules, key, frame)
+    behind: dict[int, dict[str, list[Event]]] = {}  # who stood behind the fields right after each of these frames
+    for number in sorted({*touched, *_rollbacks(history, touched[0], frame)}):
+        events = list(_events(history, number, collection, key)) if number in touched else []
+        life.events += events
+        back = history.manifest(number).rollback
+        if back is None:
+            for event in events:
+                _enter(life, values, event, rules)
+        else:  # everything is again the work of those who had done it then
+            life.fields = dict(behind[max(one for one in behind if one <= back["to"])])
+        behind[number] = dict(life.fields)
     if life.record is None and not life.events:
         raise RepositoryError(letters.no_record(collection, key, frame))
     return life
 
 
 def _enter(life: Life, values: dict[str, list[tuple[Any, list[Event]]]], event: Event, rules: Collection) -> None:
-    """Add an event, and say who now stands behind the field; what came back has its earlier authors again."""
-    life.events.append(event)
+    """Say who stands behind the field after an event; a value that came back has its earlier authors again."""
     adds = rules.strategy in (SUM, UNION, OBSERVE) or rules.rule(event.field).strategy in (SUM, UNION)
     earlier = values.setdefault(event.field, [])
     if event.origin is None and event.kind != "genesis":
@@ -142,6 +150,14 @@ def _frames(history: History, files: CommitFiles, rules: Collection, key: str, l
     # Another hand's commit is of the frame before the one that took it in.
     found |= {number + 1 for number in found if number < last and history.manifest(number + 1).edits}
     return sorted(one for one in found if one <= last)
+
+
+def _rollbacks(history: History, first: int, last: int) -> Iterator[int]:
+    """The rollbacks among these frames. They consume nothing, so that a frame with an archive is none."""
+    for number in range(first + 1, last + 1):
+        folder = history.files.folder(history.paths.frame(number))
+        if not {"deltas", "quarantine"} & folder.keys() and history.manifest(number).rollback is not None:
+            yield number
 
 
 def _paths(files: Files, paths: Paths, rules: Collection, key: str) -> Iterator[str]:
@@ -239,7 +255,8 @@ def _added_up(step: _Step, name: str, was: Any, now: Any, *, first_only: bool = 
         by = by[:1] if was is ABSENT else []
     for one in by:
         wrote = one.record[name]
-        if not isinstance(wrote, list) or first_only or any(compact(member) not in known for member in wrote):
+        made_it = first_only or (was is ABSENT and one is by[0])
+        if not isinstance(wrote, list) or made_it or any(compact(member) not in known for member in wrote):
             yield step.event(name, now, was, one, wrote)
     if not by and not _alike(was, now):
         yield step.event(name, now, was)

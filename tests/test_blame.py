@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
 from itertools import groupby
@@ -80,11 +81,20 @@ def writes(world: Repo) -> list[Write]:
     return sorted(found)
 
 
-def expected(name: str, key: str, now: Any, before: Any, writes: list[Write]) -> dict[str, list[By]]:
+def expected(
+    name: str,
+    key: str,
+    now: Any,
+    before: Any,
+    writes: list[Write],
+    rules: dict[str, Any] | None = None,
+    key_of: Callable[[str, Any], str] = key_of,
+) -> dict[str, list[By]]:
     """Who stands behind each field of a record (of sets and observations behind each member's content)."""
     ours = [one for one in writes if one.collection == name and key_of(name, one.record) == key]
     ours.sort(key=lambda one: (one.entered, one.rank))
-    rule = ALL[name]["x-merge"]["strategy"]
+    rules = rules or ALL[name]
+    rule = rules["x-merge"]["strategy"]
     if rule == "append":
         return {"*": [ours[0].by if before is None else GENESIS]}
     if rule in ("observe", "union"):
@@ -94,7 +104,8 @@ def expected(name: str, key: str, now: Any, before: Any, writes: list[Write]) ->
         return {
             field: (there if field == "a" else []) + [one.by for one in ours if field in one.record] for field in now
         }
-    return {field: _field(name, field, ours, before or {}) for field in now}
+    keys = set(rules["x-merge"]["key"])
+    return {field: _field(field in keys, field, rules, ours, before or {}) for field in now}
 
 
 def _members(rule: str, ours: list[Write]) -> list[By]:
@@ -107,11 +118,11 @@ def _members(rule: str, ours: list[Write]) -> list[By]:
     return by
 
 
-def _field(name: str, field: str, ours: list[Write], before: dict[str, Any]) -> list[By]:
+def _field(is_key: bool, field: str, rules: dict[str, Any], ours: list[Write], before: dict[str, Any]) -> list[By]:
     there = [GENESIS] if field in before else []
     wrote = [one for one in ours if field in one.record]
-    rule = ALL[name]["properties"][field].get("x-merge", {})
-    if field == past.KEYS[name]:
+    rule = rules["properties"].get(field, {}).get("x-merge", {})
+    if is_key:
         return there or [min(ours, key=lambda one: (one.entered, one.rank)).by]
     if rule.get("strategy") == "sum":
         return there + [one.by for one in wrote]
@@ -119,7 +130,7 @@ def _field(name: str, field: str, ours: list[Write], before: dict[str, Any]) -> 
         by, known = list(there), set(before.get(field, ()))
         for _, group in groupby(wrote, key=lambda one: one.entered):
             ones = list(group)
-            by += [one.by for one in ones if not known.issuperset(one.record[field])]
+            by += [one.by for one in ones if (one is wrote[0] and not there) or not known.issuperset(one.record[field])]
             known |= {member for one in ones for member in one.record[field]}
         return by
     if rule.get("on_conflict") == "hold":
