@@ -100,6 +100,7 @@ def uncommitted_state(paths: Sequence[str]) -> str:
 CANCELLED = "The step was cancelled. The branch is where it was, or at the merge commit, whole; nothing is lost."
 
 
+UNTOLD = "The merge came to its end, but not all of it could be told here"
 BASE_INPUT = "the action's input `base`"
 
 
