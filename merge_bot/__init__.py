@@ -11,13 +11,14 @@ The map, bottom first. A module imports only from its own line or the lines abov
     layouts  strategies  lenient  rollback_letters  foreign_letters  verify_letters  export_letters  retention
     records  diff
     doctor_letters  path_filter  doctor  doctor_workflows
-    drift  x_merge  schemas  control_schema  delta_schema  enrolment  validate  explain  repair
+    drift  x_merge  schemas  control_schema  delta_schema  enrolment  validate  explain
     gate  admit  control  leases  breaker  workshop  control_table
-    check  merge  receipts  worker_receipts  closing  workflow_commands  calls  updates
+    check  merge  receipts  worker_receipts  quarantine  closing  workflow_commands  calls  updates
     git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience  processes
     transports  edits  collect  genesis  snapshot
     publish  edits_report
-    frame  clone  writer  worker  parcel  target  submit  bell  reader  worker_update  remote_clone  intake
+    frame  clone  writer  leaseholder  asking  worker  parcel  target  submit  bell  reader  worker_update
+    remote_clone  intake
     report  receipts_report  action_outputs  landings  past_state  pull_request_body  audit_letters  audit_files
     audit_books  audit_places  audit  verify_books  verify_workers  verify_frame  verify_work  export_sqlite  adoption
     history  replay  contributions  blame  preview  rollback  rollback_body  foreign  run  verify  export  past_report
@@ -33,7 +34,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from merge_bot.errors import DeliveryFailed, DeltaRejected, DreamcatcherError, SlotTaken
+    from merge_bot.errors import DeliveryFailed, DeltaRejected, DreamcatcherError, LeaseEnded, SlotTaken
     from merge_bot.frame import run_frame
     from merge_bot.worker import Worker
     from merge_bot.writer import write_delta
@@ -44,6 +45,7 @@ __all__ = [
     "DeliveryFailed",
     "DeltaRejected",
     "DreamcatcherError",
+    "LeaseEnded",
     "SlotTaken",
     "Worker",
     "run_frame",
@@ -55,6 +57,7 @@ _HOME = {
     "DeliveryFailed": "errors",
     "DeltaRejected": "errors",
     "DreamcatcherError": "errors",
+    "LeaseEnded": "errors",
     "SlotTaken": "errors",
     "Worker": "worker",
     "run_frame": "frame",

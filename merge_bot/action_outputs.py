@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from merge_bot.findings import Outcome
+from merge_bot.findings import REFUSED_OUTCOMES
 
 if TYPE_CHECKING:
     from merge_bot.frame import Result
@@ -40,7 +40,7 @@ def outputs_of(result: Result, state_digest: str, oldest: int) -> dict[str, str]
         "pull-request-number": published.number or "",
         "pull-request-url": published.url,
         "deltas-merged": frame.merged_deltas if frame else 0,
-        "deltas-quarantined": frame.count(Outcome.QUARANTINED) if frame else 0,
+        "deltas-quarantined": frame.count(*REFUSED_OUTCOMES) if frame else 0,
         "conflicts": len(frame.conflicts) if frame else 0,
         "parked": len(frame.parked) if frame else 0,
         "state-digest": frame.manifest.state_tree if frame else state_digest,

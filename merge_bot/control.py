@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from merge_bot.admit import Admission, Moment
+from merge_bot.control_schema import CONTROL
 from merge_bot.delta import Request
 from merge_bot.findings import OperationReceipt, Outcome, Reason, Recover
 from merge_bot.ledger import Ledger
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from merge_bot.settings import Settings
     from merge_bot.validate import Rules
 
-CONTROL = "_control"
 Changes = dict[str, bytes | Entry | None]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from merge_bot.json_schema import Schema
 
+CONTROL = "_control"
 MAX_REQUESTS = 1000
 MAX_REASON = 500
 _DELTA = {
@@ -26,6 +27,7 @@ _FRAME = {
     "maximum": 10**15,
 }
 STREAM = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"}
+_ENVELOPE = frozenset({"frame", "stream_id", "utc", "_meta", CONTROL})
 _WORKER = {"description": "Which worker: its stream_id.", **STREAM}
 _EPOCH = {
     "description": "The epoch of the lease that this ends, as workers.json names it.",
@@ -53,6 +55,9 @@ FIELDS: dict[str, dict[str, Any]] = {
     },
 }
 """What each operation needs beside `op`, by its name. All of it, and nothing else; see also `OPTIONAL`."""
+
+OF_LEASES = frozenset({"claim", "release", "reclaim"})
+"""Operations that need no lease, because they are about one."""
 
 OPTIONAL: frozenset[tuple[str, str]] = frozenset()
 """(operation, field) of what may be left out."""
@@ -84,6 +89,14 @@ def control_schema() -> dict[str, Any]:
 def compiled(op: str) -> Schema:
     """One operation's schema, compiled once."""
     return Schema(request_schema(op))
+
+
+def is_about_leases(document: Mapping[str, Any]) -> bool:
+    """Whether a delta's object, or its operations alone, hold nothing but requests about leases."""
+    requests = document.get(CONTROL)
+    if not isinstance(requests, list) or not requests or document.keys() - _ENVELOPE:
+        return False
+    return all(isinstance(one, dict) and one.get("op") in OF_LEASES for one in requests)
 
 
 def fractions(request: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

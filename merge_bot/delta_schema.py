@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from merge_bot.collection import EXPECT, LAST_WRITER_WINS, SUM, UNION, Collection, Collections
-from merge_bot.control_schema import STREAM, control_schema
+from merge_bot.control_schema import CONTROL, STREAM, control_schema
 from merge_bot.delta import MAX_FRAME
 from merge_bot.drift import ALIASES, COERCE
 from merge_bot.json_schema import DIALECT
 from merge_bot.x_merge import properties_of
 
-CONTROL = "_control"
 FALLBACK = "fallback"
 STATUSES = ("ok", FALLBACK)
 _TWO = "[0-9]{2}"  # not \d, which is more than ASCII's digits to some engines

@@ -91,6 +91,10 @@ class ExportFailed(DreamcatcherError):
     """A state could not be written out; nothing half-written is left, and nothing was overwritten."""
 
 
+class LeaseEnded(DreamcatcherError):
+    """The worker held a lease once and holds none now: what it writes would be fenced. It has to claim again."""
+
+
 class SlotTaken(DreamcatcherError):
     """This run of this worker has delivered for this frame before, and the delta there says something."""
 

@@ -6,15 +6,15 @@ Slow and only for what `validate` has refused. Its work is bounded: a delta can 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from merge_bot import messages
 from merge_bot.collection import EXPECT, LAST_WRITER_WINS, SUM, Collection
-from merge_bot.control_schema import FIELDS, MAX_REQUESTS, compiled, fractions
+from merge_bot.control_schema import CONTROL, FIELDS, MAX_REQUESTS, compiled, fractions
 from merge_bot.delta import MAX_FRAME, STREAM_ID, Candidate, parse_utc
-from merge_bot.delta_schema import CONTROL, ENVELOPE, FALLBACK, REQUIRED, example
+from merge_bot.delta_schema import ENVELOPE, FALLBACK, REQUIRED, example
 from merge_bot.findings import Problem, Reason
 from merge_bot.guess import nearest
 from merge_bot.json_schema import Finding, Schema
@@ -33,7 +33,6 @@ MAX_LOCATED = 8_000_000  # bytes; finding lines takes about a second for this ma
 MAX_POINTER = 1000
 _META = Schema(ENVELOPE["_meta"])
 Place = tuple[str | int, ...]
-Guess = Callable[[str, Iterable[str], Mapping[str, Iterable[str]]], str | None]
 
 
 class Wrong(NamedTuple):
@@ -250,9 +249,7 @@ def _record(
         keyless = [name for name in else_key or key if record.get(name) is None]
         letter = messages.no_key(keyless, key, else_key)
         yield Wrong(at, Reason.NO_KEY, " ".join(keyless), letter)
-    unknown = [str(one.path[0]) for one in findings if one.keyword == "additionalProperties" and len(one.path) == 1]
-    missing = [str(one.expected) for one in findings if one.keyword == "required" and not one.path]
-    meant = meant_keys(collection, record, unknown, missing, budget.nearest)
+    meant = _meant(collection, record, findings, budget)
     for finding in findings:
         name = finding.path[0] if finding.path else finding.expected if finding.keyword == "required" else None
         if name in keyless and (not finding.path or finding.found is None):
@@ -306,18 +303,20 @@ def _nearest_known(finding: Finding, value: Any, budget: _Budget) -> str | None:
     return budget.nearest(str(finding.path[-1]), [name for name in finding.expected if name not in value])
 
 
-def meant_keys(
-    collection: Collection, record: Mapping[str, Any], unknown: Iterable[str], missing: Iterable[str], guess: Guess
+def _meant(
+    collection: Collection, record: Mapping[str, Any], findings: Sequence[Finding], budget: _Budget
 ) -> dict[str, str]:
     """Which missing or free field each unknown key of a record was meant to be, as far as that can be told.
 
     By its name, or by that of the collection that the field refers to (`agent` for `author`, which refers to
-    agents); and where one integer is missing and one unknown key holds one, by that. `guess` finds the nearest name.
+    agents); and where one integer is missing and one unknown key holds one, by that.
     """
     properties = properties_of(collection.schema)
+    unknown = [str(one.path[0]) for one in findings if one.keyword == "additionalProperties" and len(one.path) == 1]
     free = [name for name in properties if name not in record]
     also = {name: (target,) for name, target in collection.references.items()}
-    meant = {key: near for key in unknown if (near := guess(key, free, also))}
+    meant = {key: near for key in unknown if (near := budget.nearest(key, free, also))}
+    missing = [one.expected for one in findings if one.keyword == "required" and not one.path]
     integers = [
         name for name in missing if properties.get(name, {}).get("type") == "integer" and name not in meant.values()
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from merge_bot.findings import Outcome
+from merge_bot.findings import REFUSED_OUTCOMES, Outcome
 from merge_bot.page import Page, Table
 from merge_bot.state import parse_lines
 from merge_bot.wording import counted, printable
@@ -71,7 +71,7 @@ def _row(history: History, manifest: Manifest, earlier: Manifest | None) -> Fram
         added=added,
         conflicts=_conflicts(history, manifest),
         late=outcomes[Outcome.LATE],
-        quarantined=outcomes[Outcome.QUARANTINED],
+        quarantined=sum(outcomes[one] for one in REFUSED_OUTCOMES),
         manifest=manifest.digest,
     )
 

@@ -8,12 +8,11 @@ requests about leases needs no epoch: each request is judged by itself.
 from __future__ import annotations
 
 from merge_bot import control_letters as letters
+from merge_bot.control_schema import OF_LEASES
 from merge_bot.delta import FILE_NAME, Candidate, Delta
 from merge_bot.findings import Outcome, Problem, Reason, Recover, Rejection
 from merge_bot.ledger import Line
 from merge_bot.workers import DISABLED, HELD, Workers
-
-_OF_LEASES = frozenset({"claim", "release", "reclaim"})
 
 
 def fenced(delta: Delta, workers: Workers, known: Line | None) -> Problem | None:
@@ -34,16 +33,16 @@ def fenced(delta: Delta, workers: Workers, known: Line | None) -> Problem | None
 
 
 def holds_lease(delta: Delta, workers: Workers) -> bool:
-    """Whether a delta is of the lease that is held: a sign of life."""
+    """Whether a delta is of the lease that is held: a sign of life. Who only asks for it may be somebody else."""
     worker = workers.known.get(delta.stream_id)
-    return worker is not None and worker.lease == HELD and delta.epoch == worker.epoch
+    if worker is None or _is_about_leases(delta):
+        return False
+    return worker.lease == HELD and delta.epoch == worker.epoch
 
 
 def _is_about_leases(delta: Delta) -> bool:
     return (
-        bool(delta.control)
-        and not any(delta.operations.values())
-        and all(one.op in _OF_LEASES for one in delta.control)
+        bool(delta.control) and not any(delta.operations.values()) and all(one.op in OF_LEASES for one in delta.control)
     )
 
 

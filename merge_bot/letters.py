@@ -173,6 +173,14 @@ def no_schemas(folder: str) -> str:
 # --- admission
 
 
+def lease_ended(name: str, epoch: int) -> str:
+    return (
+        f"{named(name)} holds no lease: it was released, or reclaimed after a silence (epoch {epoch} is next), so what "
+        f"it writes would be fenced. Claim it (`dreamcatcher worker claim {name}`, or Worker.claim()), and write once "
+        "a merge has granted that."
+    )
+
+
 def clock_ahead(path: str, utc: str, seconds: float) -> Problem:
     message = f"The delta's utc {utc} lies {seconds:,.0f} seconds in the future of the merge's clock."
     remedy = "Set the worker's clock (or take utc from it, not from a model), and write the delta again."

@@ -9,6 +9,7 @@ from typing import Any
 
 from merge_bot import submit_letters, worker_letters
 from merge_bot.canonical import digest
+from merge_bot.control_schema import CONTROL, is_about_leases
 from merge_bot.delta import format_utc
 from merge_bot.errors import DeltaRejected
 from merge_bot.findings import Problem, Reason, Rejection
@@ -18,7 +19,6 @@ from merge_bot.writer import delta_name
 
 ENVELOPE = ("frame", "stream_id", "utc")
 _META = "_meta"
-_CONTROL = "_control"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,21 @@ def is_whole(content: bytes) -> bool:
     return isinstance(value, dict) and "frame" in value
 
 
-def pack(content: bytes, worker: str, frame: int | None, run: str | None, now: datetime, rules: Rules) -> Parcel:
+def needs_epoch(content: bytes) -> bool:
+    """Whether the bytes are to be under a lease, if their worker has one: all but requests about leases themselves."""
+    value = parse(content, "").value
+    return not (isinstance(value, dict) and is_about_leases(value))
+
+
+def pack(
+    content: bytes,
+    worker: str,
+    frame: int | None,
+    run: str | None,
+    now: datetime,
+    rules: Rules,
+    epoch: int | None = None,
+) -> Parcel:
     """Make `content` a delta of this worker: what its envelope lacks is filled in, anything else stays as it is.
 
     Held to `rules` by the bot's own validation; where they know no collection, only the JSON and the envelope are.
@@ -55,8 +69,10 @@ def pack(content: bytes, worker: str, frame: int | None, run: str | None, now: d
     lacks: dict[str, Any] = {"frame": frame, "stream_id": worker, "utc": format_utc(now)}
     lacks = {name: value for name, value in lacks.items() if name not in document}
     meta = document.get(_META, {})
-    if lacks and run and isinstance(meta, Mapping) and "run" not in meta:
-        lacks[_META] = {**meta, "run": run}
+    if lacks and isinstance(meta, Mapping):
+        known = {"run": run or None, "epoch": epoch}
+        more = {name: one for name, one in known.items() if one is not None and name not in meta}
+        lacks |= {_META: {**meta, **more}} if more else {}
     data = (given("delta", {**lacks, **parsed.value, **lacks}).data or b"") if lacks else content
     document = {**document, **lacks}
     own = (document["frame"], document["stream_id"], _run_of(document))
@@ -76,7 +92,7 @@ def _problems(name: str, data: bytes, document: Mapping[str, Any], rules: Rules)
         if candidate.size > rules.max_bytes:
             return _rejected(candidate.path, data, rules)
         data = (
-            given(name, {key: one for key, one in document.items() if key in (*ENVELOPE, _META, _CONTROL)}).data or b""
+            given(name, {key: one for key, one in document.items() if key in (*ENVELOPE, _META, CONTROL)}).data or b""
         )
     return _rejected(name, data, rules)
 

@@ -16,11 +16,11 @@ from urllib.parse import quote
 
 from merge_bot.delta import STREAM_ID
 from merge_bot.edits_report import edit_items, edits_headline
-from merge_bot.findings import Outcome, Receipt
+from merge_bot.findings import REFUSED_OUTCOMES, Outcome, Receipt
 from merge_bot.markdown import escaped, fenced
 from merge_bot.page import Item, body_lines
 from merge_bot.proposal import LABEL, Place, Words
-from merge_bot.report import conflict_item, operations_of, parked_items, quarantined_item
+from merge_bot.report import conflict_item, decision_lines, operations_of, parked_items, quarantined_item
 from merge_bot.wording import counted, printable
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def labels_of(frame: Frame) -> tuple[str, ...]:
     about = {
         "conflicts": bool(frame.conflicts),
         "parked": any(one.since == frame.number for one in frame.parked),
-        "quarantined": frame.count(Outcome.QUARANTINED) > 0,
+        "quarantined": frame.count(*REFUSED_OUTCOMES) > 0,
     }
     return (LABEL, *(f"{LABEL}: {name}" for name, there in about.items() if there))
 
@@ -107,7 +107,7 @@ def _headline(frame: Frame) -> str:
     parts = [counted(frame.merged_deltas, "delta"), f"{counted(frame.applied.total(), 'operation')} applied"]
     parts += [counted(len(frame.conflicts), "conflict")] if frame.conflicts else []
     parts += [f"{len(frame.parked):,} parked"] if frame.parked else []
-    shown = (Outcome.QUARANTINED, Outcome.LATE, Outcome.SUPERSEDED, Outcome.DUPLICATE, Outcome.FALLBACK)
+    shown = (Outcome.QUARANTINED, Outcome.FENCED, Outcome.LATE, Outcome.SUPERSEDED, Outcome.DUPLICATE, Outcome.FALLBACK)
     parts += [f"{outcomes[one]:,} {one}" for one in shown if outcomes[one]]
     return f"**Frame {frame.number}: {', '.join(parts)}.**"
 
@@ -141,7 +141,9 @@ def _sections(frame: Frame, place: Place) -> Iterator[Section]:
     conflicts = [_item(conflict_item(one)) for one in frame.conflicts]
     yield Section(counted(len(conflicts), "conflict").capitalize(), "conflict", conflicts)
     kept_as = {(row["delta"], row["source"]): row.get("file") for row in frame.manifest.deltas}
-    refused = [one for one in frame.receipts if one.outcome == Outcome.QUARANTINED]
+    decided = [Item(printable(one.source), lines) for one in frame.receipts if (lines := list(decision_lines(one)))]
+    yield Section("Decisions", "delta", [_item(one) for one in decided])
+    refused = [one for one in frame.receipts if one.outcome in REFUSED_OUTCOMES]
     items = [_item(quarantined_item(one, kept_as.get((one.digest, one.source)))) for one in refused]
     yield Section(f"{counted(len(items), 'delta')} quarantined, bytes kept", "delta", items)
     parked = [_item(one) for one in parked_items(frame.parked)]
@@ -174,7 +176,7 @@ def _by_worker(receipts: Iterable[Receipt]) -> list[list[object]]:
         name = _worker(receipt)
         counts.setdefault(name, Counter()).update(receipt.counts)
         deltas[name] += receipt.source != "parked"
-        refused[name] += receipt.outcome == Outcome.QUARANTINED
+        refused[name] += receipt.outcome in REFUSED_OUTCOMES
     shown = ("applied", "duplicate", "conflict", "parked")
     return [[code(name), deltas[name], *(counts[name][one] for one in shown), refused[name]] for name in sorted(counts)]
 
@@ -190,7 +192,7 @@ def _picture(frame: Frame, place: Place) -> str:
     refused: Counter[str] = Counter()
     for receipt in frame.receipts:
         if receipt.source != "parked":
-            (refused if receipt.outcome == Outcome.QUARANTINED else merged)[_worker(receipt)] += 1
+            (refused if receipt.outcome in REFUSED_OUTCOMES else merged)[_worker(receipt)] += 1
     names = sorted({*merged, *refused}, key=lambda name: (-merged[name], name))
     lines = ["flowchart LR", f'  frame(["frame {frame.number}"])']
     for at, name in enumerate(names[:_PICTURED]):

@@ -19,9 +19,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from merge_bot.canonical import spelled
+from merge_bot.control_schema import CONTROL
 from merge_bot.findings import OperationReceipt, Outcome, Reason, Recover
 from merge_bot.page import MANY, Item, Page, some, value_text
-from merge_bot.report import conflict_data, conflict_item, parked_items, problem_lines, waits_for
+from merge_bot.report import conflict_data, conflict_item, decision_line, parked_items, problem_lines, waits_for
 from merge_bot.wording import counted, named, printable
 from merge_bot.worker_receipts import Settled, Told
 
@@ -114,7 +115,9 @@ def _operation(told: Told, receipt: Settled, operation: OperationReceipt) -> Ite
     """One operation that was not simply applied: what became of it, to whom it lost, what it waits for."""
     where = f"{operation.collection} at {printable(operation.pointer)}"
     detail = operation.detail
-    if operation.outcome == Outcome.PARKED:
+    if operation.collection == CONTROL:
+        yield decision_line(operation)
+    elif operation.outcome == Outcome.PARKED:
         parked = told.still_waits(receipt, operation)
         if parked is None:
             yield f"{where}: was parked, and no longer waits"

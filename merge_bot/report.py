@@ -27,9 +27,10 @@ from typing import TYPE_CHECKING, Any
 
 from merge_bot.canonical import spelled
 from merge_bot.conflicts import WHOLE_RECORD, Conflict
+from merge_bot.control_schema import CONTROL
 from merge_bot.delta import FILE_NAME, Candidate
 from merge_bot.edits_report import edit_items, edits_headline
-from merge_bot.findings import Outcome, Problem, Reason, Receipt
+from merge_bot.findings import OperationReceipt, Outcome, Problem, Reason, Receipt
 from merge_bot.page import Item, Page, Table, some, value_text
 from merge_bot.parked import Parked
 from merge_bot.receipts import receipt_json
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 MANY_PROBLEMS = 8
 MANY_WAITS = 5
+MANY_DECISIONS = 20
 MAX_SENTENCE = 600
 _COLUMNS = (Outcome.DUPLICATE, Outcome.SUPERSEDED, Outcome.CONFLICT, Outcome.HELD, Outcome.PARKED)
 
@@ -82,6 +84,8 @@ def as_page(result: Result, *, dry_run: bool, remarks: Sequence[str] = (), earli
         page.add("By collection", _by_collection(frame))
         page.add(_title("conflict", frame.conflicts), some([conflict_item(one) for one in frame.conflicts]), "doubt")
         page.add(_parked_title(frame), some(parked_items(frame.parked)), "doubt")
+        decisions = [Item(_source(one), lines) for one in frame.receipts if (lines := list(decision_lines(one)))]
+        page.add("Decisions", some(decisions))
         for title, receipts, tone in _by_outcome(frame):
             page.add(title, some(receipts), tone)
     held = [Item(printable(one.path), [f"waits until frame {_named_frame(one)} opens"]) for one in result.held]
@@ -130,7 +134,9 @@ def _headline(result: Result, dry_run: bool) -> str:
         return f"{_begin(result, dry_run)}: {edits_headline(frame)}."
     outcomes = Counter(receipt.outcome for receipt in frame.receipts)
     parts = [_deltas(frame.merged_deltas), f"{counted(frame.applied.total(), 'operation')} applied"]
-    parts += [f"{outcomes[one]:,} {one}" for one in (Outcome.QUARANTINED, Outcome.FALLBACK) if outcomes[one]]
+    parts += [
+        f"{outcomes[one]:,} {one}" for one in (Outcome.QUARANTINED, Outcome.FENCED, Outcome.FALLBACK) if outcomes[one]
+    ]
     if frame.conflicts:
         parts.append(counted(len(frame.conflicts), "conflict"))
     if frame.parked:
@@ -183,8 +189,30 @@ def _by_collection(frame: Frame) -> list[Table]:
     rows = [
         [name, *(f"{counts.get(one.value, 0):,}" for one in (Outcome.APPLIED, *shown))]
         for name, counts in operations.items()
+        if name != CONTROL
     ]
     return [Table(["collection", "applied", *(one.value for one in shown)], rows)] if rows else []
+
+
+def decision_lines(receipt: Receipt) -> Iterator[str]:
+    """What a delta asked the merge to decide, and what was decided; a line each."""
+    for one in receipt.operations[:MANY_DECISIONS]:
+        if one.collection == CONTROL:
+            yield decision_line(one)
+    if len(receipt.operations) > MANY_DECISIONS and receipt.operations[-1].collection == CONTROL:
+        yield f"and more: {counted(len(receipt.operations) - MANY_DECISIONS, 'operation')}"
+
+
+def decision_line(operation: OperationReceipt) -> str:
+    """One decision in words: "claim of w1: claimed, epoch 3"."""
+    detail = operation.detail
+    about = detail.get("worker") or (f"delta {str(detail['delta'])[:12]}" if "delta" in detail else "")
+    what = f"{detail['op']} of {about}" if about else str(detail["op"])
+    if operation.outcome != Outcome.APPLIED:
+        return printable(f"{what}: {operation.outcome}, {operation.reason}. {detail.get('why', '')}".rstrip())
+    epoch = f", epoch {detail['epoch']}" if "epoch" in detail else ""
+    why = f": {detail['reason']}" if "reason" in detail else ""
+    return printable(f"{what}: {operation.reason}{epoch}{why}")
 
 
 _POLICIES = {
@@ -252,6 +280,9 @@ def _by_outcome(frame: Frame) -> Iterator[tuple[str, list[Item], Any]]:
     quarantined = [one for one in by_outcome.get(Outcome.QUARANTINED, []) if frame.manifest.edits is None]
     items = [quarantined_item(one, kept_as.get((one.digest, spelled(one.source)))) for one in quarantined]
     yield f"{_deltas(len(items))} quarantined, bytes kept", items, "bad"
+    fenced = by_outcome.get(Outcome.FENCED, [])
+    items = [quarantined_item(one, kept_as.get((one.digest, spelled(one.source)))) for one in fenced]
+    yield f"{_deltas(len(items))} fenced, not of the lease that is held; bytes kept", items, "bad"
     late = [Item(f"{_source(one)}: of frame {one.frame}") for one in by_outcome.get(Outcome.LATE, ())]
     yield f"{_deltas(len(late))} late, merged now", late, "plain"
     empty = [Item(_source(one)) for one in by_outcome.get(Outcome.FALLBACK, ())]

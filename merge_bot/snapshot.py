@@ -49,9 +49,9 @@ class Frame:
     parked: list[Parked]
     held: list[Candidate] = field(default_factory=list)
 
-    def count(self, outcome: Outcome) -> int:
+    def count(self, *outcomes: Outcome) -> int:
         """How many deltas ended so."""
-        return sum(receipt.outcome == outcome for receipt in self.receipts)
+        return sum(receipt.outcome in outcomes for receipt in self.receipts)
 
     @property
     def merged_deltas(self) -> int:

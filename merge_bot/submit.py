@@ -21,7 +21,7 @@ from merge_bot.delta import STREAM_ID
 from merge_bot.errors import Contended, DreamcatcherError, RemoteRefused, RemoteUnreachable, RepositoryError, SlotTaken
 from merge_bot.git import Identity, Repository
 from merge_bot.git.remote import Outcome, Remote
-from merge_bot.parcel import Parcel, is_whole, pack
+from merge_bot.parcel import Parcel, is_whole, needs_epoch, pack
 from merge_bot.patience import Patience
 from merge_bot.settings import Author
 from merge_bot.target import BRANCH, DELTA_BRANCHES, INBOX, Counter, Target, reached
@@ -81,11 +81,13 @@ def submit(
     with reached(target) as (remote, clone):
         counter = Counter(remote, target, clone)
         try:
-            rules, opened = _learn(counter, frame is None and not is_whole(content), patience)
+            rules, opened, epoch = _learn(
+                counter, frame is None and not is_whole(content), worker if needs_epoch(content) else None, patience
+            )
         except DreamcatcherError as error:
             keeper = _Keeper(content, f"unsent-{worker}", kept, clone)
             raise type(error)(keeper.letter(str(error))) from error
-        parcel = pack(content, worker, opened if frame is None else frame, run, now, rules)
+        parcel = pack(content, worker, opened if frame is None else frame, run, now, rules, epoch)
         keeper = _Keeper(parcel.data, parcel.name.removesuffix(".json"), kept, clone)
         slot = _Slot(remote, counter, parcel, replace, clone.identity() if clone else None, int(now.timestamp()))
         try:
@@ -101,11 +103,19 @@ def submit(
     return done
 
 
-def _learn(counter: Counter, needs_frame: bool, patience: Patience) -> tuple[Rules, int | None]:
-    """What a delta is held to there, and which frame is open if that is needed."""
+def _learn(
+    counter: Counter, needs_frame: bool, worker: str | None, patience: Patience
+) -> tuple[Rules, int | None, int | None]:
+    """What a delta is held to there; and which frame is open, with the epoch of `worker`'s lease, if that is needed.
+
+    Raises LeaseEnded where it needs one, and it is over.
+    """
     while True:
         try:
-            return counter.rules(needs_frame=needs_frame), counter.open_frame() if needs_frame else None
+            rules = counter.rules(needs_frame=needs_frame)
+            if not needs_frame:
+                return rules, None, None
+            return rules, counter.open_frame(), None if worker is None else counter.epoch(worker)
         except RemoteUnreachable as error:
             if not patience.wait():
                 raise RemoteUnreachable(submit_letters.gave_up(str(error), 0, patience.budget)) from error

@@ -16,7 +16,7 @@ from merge_bot.collect import read_schemas, read_settings
 from merge_bot.collection import Collections
 from merge_bot.commit_files import CommitFiles
 from merge_bot.errors import RepositoryError
-from merge_bot.git import Entry, Repository
+from merge_bot.git import Repository
 from merge_bot.git.bare import REMOTE, bare_repository
 from merge_bot.git.credentials import Credentials, address
 from merge_bot.git.remote import Remote
@@ -25,6 +25,7 @@ from merge_bot.schemas import ENDING
 from merge_bot.settings import SETTINGS_PATH, Settings
 from merge_bot.state import read_meta
 from merge_bot.validate import Rules
+from merge_bot.workers import Workers
 from merge_bot.writer import Desk
 
 TOKEN_VARIABLE = "DREAMCATCHER_TOKEN"
@@ -127,6 +128,10 @@ class Counter:
             raise RepositoryError(submit_letters.no_frame(f"there is no {self.paths.meta} on {self.base_ref}"))
         return meta.frame
 
+    def epoch(self, worker: str) -> int | None:
+        """The epoch that a worker's delta needs, as the base branch has it; see `Workers.epoch_of`."""
+        return Workers.read(self.base(), self.paths).epoch_of(worker)
+
     @property
     def base_ref(self) -> str:
         """The full name of the base branch. Raises RepositoryError, NoSuchBranch."""
@@ -151,6 +156,7 @@ class Counter:
 
     def _fetch(self, files: CommitFiles, settings: Settings) -> None:
         """Contents one by one would be a request each."""
-        entries: list[Entry | None] = [files.entry(SETTINGS_PATH), files.entry(Paths(settings.state).meta)]
+        paths = Paths(settings.state)
+        entries = [files.entry(path) for path in (SETTINGS_PATH, paths.meta, paths.workers)]
         entries += [one for name, one in files.folder(settings.schemas).items() if name.endswith(ENDING)]
         self.remote.fetch_objects(one.id for one in entries if one and one.is_file)

@@ -16,9 +16,9 @@ from merge_bot import messages
 from merge_bot.batch import Batch, Run
 from merge_bot.canonical import digest
 from merge_bot.collection import EXPECT, LAST_WRITER_WINS, SUM, Collection, Collections
-from merge_bot.control_schema import fractions
+from merge_bot.control_schema import CONTROL, fractions
 from merge_bot.delta import FILE_NAME, Candidate, Condition, Delta, Operation, Origin, Request, file_name, parse_utc
-from merge_bot.delta_schema import CONTROL, FALLBACK, compose, entity_schema, operand
+from merge_bot.delta_schema import FALLBACK, compose, entity_schema, operand
 from merge_bot.drift import mend, notes
 from merge_bot.enrolment import Enrolment
 from merge_bot.errors import SettingsError

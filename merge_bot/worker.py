@@ -24,6 +24,7 @@ from merge_bot.errors import (
     SlotTaken,
 )
 from merge_bot.findings import Problem, Reason, Rejection
+from merge_bot.leaseholder import Leaseholder
 from merge_bot.plain import plain
 from merge_bot.strategies.sum import total
 from merge_bot.strict_json import pointer
@@ -41,7 +42,7 @@ RUN_VARIABLE = "DREAMCATCHER_RUN"
 _SOME_TIME = "2026-03-25T03:14:22.000001Z"  # stands in while single operations are checked
 
 
-class Worker:
+class Worker(Leaseholder):
     """One run of a worker in one frame: `with Worker("w1") as w: w.add("posts", number=1, title="…")`.
 
     Entering reads the rules and the open frame (`w.frame`) under `root`. Each call is checked at once by the bot's own
@@ -52,7 +53,9 @@ class Worker:
 
     `run` names this run. By default the orchestrator names it (GitHub Actions, or the variable DREAMCATCHER_RUN); with
     none, or `run=""`, the worker writes once a frame. Entering raises SlotTaken if this run has delivered for this
-    frame already; `replace=True` says that the newer delta counts. `frame` and `epoch` go into the delta as they are.
+    frame already; `replace=True` says that the newer delta counts. `frame` and `epoch` go into the delta as they are;
+    without `epoch` it is that of the lease which the worker holds as of the frame. Entering raises LeaseEnded if it
+    held one and holds none any more; see `claim`.
 
     With `push=True` the delta does not go into the work tree's inbox but to the worker's own branch on `remote` (a name
     or a URL), see `submit`; `w.submitted` tells where it is. What cannot be pushed within `budget` seconds is kept on
@@ -75,18 +78,13 @@ class Worker:
         budget: float = 60.0,
         ring: bool = False,
     ) -> None:
-        self.stream_id = stream_id
+        super().__init__(stream_id, root, epoch, push, remote, budget)
         self.run = _run_of_the_orchestrator() if run is None else run or None
-        self._root = root
         self._asked_frame = frame
-        self._epoch = epoch
         self._replace = replace
         self._lock = threading.Lock()
         self._turn: _Turn | None = None
         self._path: Path | None = None
-        self._push = push
-        self._remote = remote
-        self._budget = budget
         self._ring = ring
         self.submitted: Submitted | None = None
 
@@ -97,7 +95,8 @@ class Worker:
         if not desk.collections:
             raise SchemaError(worker_letters.no_schemas(str(desk.schemas)))
         frame = desk.open_frame() if self._asked_frame is None else self._asked_frame
-        turn = _Turn(desk, frame, self.stream_id, self._meta(), self._submit if self._push else None)
+        epoch = desk.epoch(self.stream_id) if self._epoch is None else self._epoch
+        turn = _Turn(desk, frame, self.stream_id, self._meta(epoch), self._submit if self._push else None)
         if not self._replace and not self._push:
             delivery.refuse_taken(desk.root, desk.paths.inbox, turn.name)
         self._path, self._turn = None, turn
@@ -214,7 +213,7 @@ class Worker:
             else:
                 delivery.deliver(desk.root, desk.paths.inbox, name, data)
 
-        attempt = partial(update.attempt, self.stream_id, self._meta(), send)
+        attempt = partial(update.attempt, self.stream_id, self._meta(self._epoch), send)
         return until_it_holds(attempt, self.receipts, call, attempts, Patience(wait))
 
     def receipts(self, frame: int | None = None) -> list[Settled]:
@@ -232,11 +231,8 @@ class Worker:
     def _newest(self) -> AbstractContextManager[Newest]:
         """The newest frame. What reading needs, git above all, is loaded only here."""
         from merge_bot.reader import newest_here, newest_there
-        from merge_bot.target import Target, credentials_from
 
-        if not self._push:
-            return newest_here(self._root)
-        return newest_there(Target(self._remote, root=self._root, credentials=credentials_from(os.environ)))
+        return newest_there(self._target()) if self._push else newest_here(self._root)
 
     def _take(self, verb: str, strategy: str, collection: str, given_: Any, fields: dict[str, Any]) -> None:
         call = worker_letters.call(verb, collection)
@@ -267,14 +263,14 @@ class Worker:
         from merge_bot.bell import bell
         from merge_bot.patience import Patience
         from merge_bot.submit import submit
-        from merge_bot.target import Target, credentials_from
 
-        target = Target(self._remote, root=self._root, credentials=credentials_from(os.environ))
         now, ring = datetime.now(UTC), bell(os.environ) if self._ring else None
-        self.submitted = submit(data, target, now, worker=self.stream_id, patience=Patience(self._budget), ring=ring)
+        self.submitted = submit(
+            data, self._target(), now, worker=self.stream_id, patience=Patience(self._budget), ring=ring
+        )
 
-    def _meta(self) -> dict[str, Any]:
-        return {name: one for name, one in (("run", self.run), ("epoch", self._epoch)) if one is not None}
+    def _meta(self, epoch: int | None) -> dict[str, Any]:
+        return {name: one for name, one in (("run", self.run), ("epoch", epoch)) if one is not None}
 
     def _leave_fallback(self, turn: _Turn, error: BaseException) -> None:
         """Say that there is nothing, if that can be said; the exception goes on in any case."""

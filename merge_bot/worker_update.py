@@ -19,6 +19,7 @@ from merge_bot.records import record_of
 from merge_bot.strategies.conditions import REFUSALS
 from merge_bot.strict_json import pointer
 from merge_bot.updates import Change, Compute, Uncomputable, computed, overlaid
+from merge_bot.workers import Workers
 from merge_bot.writer import Desk, delta_name
 
 if TYPE_CHECKING:
@@ -61,14 +62,14 @@ class Update:
             names = [part.name for part in rules.key]
             raise refused(call, Reason.NO_KEY, messages.no_key(names, names, ()))
         self._key = text
-        self._frame = 0
+        self._frame, self._workers = 0, Workers()
 
     def change(self, written: Mapping[str, Any]) -> Change:
         """What there is to write, by the newest frame and the operations that were `written` since, by delta key."""
         rules = self._rules
         with self._newest() as newest:
             entity = {**self._own, **(record_of(newest.files, newest.paths, rules, self._key) or {})}
-            self._frame = newest.meta.frame
+            self._frame, self._workers = newest.meta.frame, Workers.read(newest.files, newest.paths)
         mine = [one for name in rules.delta_keys for one in written.get(name, ()) if rules.key_of(one) == self._key]
         try:
             return computed(rules, overlaid(rules, entity, mine), self._fn, self._reads)
@@ -83,7 +84,9 @@ class Update:
             return Attempt(change.entity, None, False)
         name = delta_name(self._frame, stream_id, run)
         operations = {self._under: [change.operation]}
-        data = self._desk.encode(name, self._frame, stream_id, operations, {**meta, "run": run})
+        epoch = None if "epoch" in meta else self._workers.epoch_of(stream_id)
+        meta = {**meta, "run": run} | ({} if epoch is None else {"epoch": epoch})
+        data = self._desk.encode(name, self._frame, stream_id, operations, meta)
         send(name, data)
         return Attempt(change.entity, data, change.adds)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from merge_bot import letters
 from merge_bot.canonical import compact, fields_of
-from merge_bot.errors import UnreadableState
+from merge_bot.errors import LeaseEnded, UnreadableState
 from merge_bot.findings import Outcome, Receipt
 from merge_bot.paths import Paths
 from merge_bot.state import Files, read_json
@@ -83,6 +83,15 @@ class Workers:
     def of(self, name: str) -> Worker:
         """A worker's line, a new one if it never delivered."""
         return self.known.setdefault(name, Worker())
+
+    def epoch_of(self, name: str) -> int | None:
+        """The epoch that a worker's delta needs, None where none. Raises LeaseEnded where the lease is over."""
+        one = self.known.get(name)
+        if one is None or not one.epoch:
+            return None
+        if one.lease == HELD:
+            return one.epoch
+        raise LeaseEnded(letters.lease_ended(name, one.epoch))
 
     def delivered(self) -> list[str]:
         """Those of whom something was accepted: a refused delta makes no name known."""

@@ -1,7 +1,6 @@
 """Pure. The quarantine as a workshop: deltas that were refused are put up again, or dropped for good.
 
-The ledger decides, because it is part of the proven state; a frame's archive only tells where bytes lie, and is held
-against the digest.
+The ledger decides, because it is part of the proven state; a frame's archive only tells where bytes lie.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from typing import Any
 
 from merge_bot import control_letters as letters
 from merge_bot.admit import Moment, ledger_frame
-from merge_bot.canonical import digest
 from merge_bot.control import Decision, Office, applied, refused
 from merge_bot.delta import FILE_NAME, Candidate, Request, file_name
 from merge_bot.errors import UnreadableState
@@ -68,7 +66,7 @@ def file_under(office: Office, case: Case, outcome: Outcome) -> list[int]:
 
 def _put_up(office: Office, request: Request, case: Case) -> Decision:
     target = str(request.content["delta"])
-    kept = _bytes(office, case)
+    kept = _archived(office, case)
     if kept is None:
         why = letters.bytes_not_at_hand(target, case.kept_in.frame)
         return refused(request, Reason.BYTES_NOT_AT_HAND, Recover.RESUBMIT, why)
@@ -131,14 +129,10 @@ def _manifest(office: Office, frame: int) -> Manifest | None:
         return None
 
 
-def _bytes(office: Office, case: Case) -> Entry | None:
-    """The archived file, if it is there and still is what the ledger knows."""
-    path = str(case.row.get("file"))
-    data = office.files.read(path)
-    entry = office.files.entry(path)
-    if data is None or entry is None or not entry.is_file or digest(data) != case.line.delta:
-        return None
-    return entry
+def _archived(office: Office, case: Case) -> Entry | None:
+    """The archived file, if it is in the tree still."""
+    entry = office.files.entry(str(case.row.get("file")))
+    return entry if entry is not None and entry.is_file else None
 
 
 def _name(row: Row) -> str:

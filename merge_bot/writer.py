@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from merge_bot import delivery, letters, schemas, worker_letters
 from merge_bot.collection import Collections
+from merge_bot.control_schema import CONTROL
 from merge_bot.delta import MAX_FRAME, STREAM_ID, format_utc
 from merge_bot.errors import DeltaRejected, DreamcatcherError, RepositoryError, SchemaError
 from merge_bot.findings import Problem, Reason, Rejection
@@ -24,6 +25,7 @@ from merge_bot.plain import plain
 from merge_bot.state import MemoryFiles, read_meta
 from merge_bot.strict_json import parse, pointer
 from merge_bot.validate import Rules, given, validate
+from merge_bot.workers import Workers
 
 if TYPE_CHECKING:
     from merge_bot.settings import Settings
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 SETTINGS_PATH = ".github/dreamcatcher.yml"
 SCHEMAS = "schemas"
 ENVELOPE = ("frame", "stream_id", "utc", "_meta")
-CONTROL = "_control"
 
 
 def write_delta(
@@ -107,6 +108,13 @@ class Desk:
         if meta is None:
             raise RepositoryError(worker_letters.no_clock(str(self.root / self.paths.meta)))
         return meta.frame
+
+    def epoch(self, stream_id: str) -> int | None:
+        """The epoch that a worker's delta needs, as this copy knows it; see `Workers.epoch_of`."""
+        data = _read(self.root / self.paths.workers)
+        if data is None:
+            return None
+        return Workers.read(MemoryFiles({self.paths.workers: data}), self.paths).epoch_of(stream_id)
 
     def write(
         self,

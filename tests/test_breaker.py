@@ -67,6 +67,12 @@ def test_a_worker_that_is_bad_again_and_again_waits_unread_and_the_others_go_on(
     assert (stats(repo), line(repo, "w1")) == ({"total_posts": 3}, {"applied": 0, "quarantined": 5})
 
 
+def test_what_comes_of_it_under_an_odd_name_waits_as_well(repo: Repo) -> None:
+    merge(repo, *(bad(405, number) for number in range(3)))
+    repo.write(f"{INBOX}/odd.json", good(406))
+    assert [(one["stream_id"], one["reason"]) for one in merge(repo)] == [("w1", "worker_disabled")]
+
+
 def test_one_good_delta_ends_the_row(repo: Repo) -> None:
     for frame in (405, 407):
         merge(repo, bad(frame, 1), bad(frame, 2))

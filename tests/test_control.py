@@ -198,6 +198,17 @@ def test_undone_deltas_are_put_up_later_and_decisions_outlive_a_rollback(repo: R
     assert outcomes(merge(repo, BROKEN, counted)) == ["w1: duplicate", "w2: duplicate"]
 
 
+def test_a_claim_that_a_rollback_undid_is_not_granted_again(repo: Repo) -> None:
+    claim = asks(405, {"op": "claim"}, stream="w1")
+    merge(repo, delta("w2", 405, stats_increments={"total_posts": 1}))
+    merge(repo, claim)
+    merge(repo, asks(407, {"op": "release", "epoch": 1}, stream="w1"))
+    with Clone.open(str(repo.path)) as clone:
+        roll_back(clone, 405, NOW)
+    merge(repo, asks(409, about("requeue", claim, 408)))
+    assert outcomes(merge(repo)) == ["w1: late; claim refused decided_before"]
+
+
 def test_the_report_shows_decisions(repo: Repo) -> None:
     merge(repo, BROKEN)
     put(repo, asks(406, about("drop", BROKEN, 405, reason="no"), about("retry", BROKEN, 404)))

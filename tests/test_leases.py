@@ -180,6 +180,12 @@ ROWS = [
         (2, "held"),
     ),
     Row(
+        "also if it names the epoch",
+        [CLAIMED, OTHERS[:1], OTHERS[1:2], [asks("w1", 2, reclaim(1), epoch=1)]],
+        {"w1.2": "applied; reclaim applied reclaimed"},
+        (2, "ended"),
+    ),
+    Row(
         "of two that reclaim one epoch, one does",
         [CLAIMED, OTHERS[:1], OTHERS[1:2], [asks("w2", 2, reclaim(1)), asks("w3", 3, reclaim(1))]],
         {"w2.2": "applied; reclaim applied reclaimed", "w3.3": "applied; reclaim fenced other_epoch"},

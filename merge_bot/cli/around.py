@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from merge_bot.cli import letters
 from merge_bot.cli.looking import on_branches
 from merge_bot.clone import Clone
 from merge_bot.collect import read_settings
 from merge_bot.errors import RepositoryError
+from merge_bot.git import Repository
 from merge_bot.git.scan import CHANGING
 from merge_bot.paths import Paths
 from merge_bot.settings import Settings
@@ -19,6 +21,14 @@ from merge_bot.workers import Workers
 def branch_of(clone: Clone) -> str:
     """The branch as people name it."""
     return clone.ref.removeprefix("refs/heads/").removeprefix("refs/remotes/")
+
+
+def inbox_root(repo: str) -> Path:
+    """The root of the work tree whose inbox is written to. Raises RepositoryError where there is none."""
+    with Repository.open(repo) as repository:
+        if repository.work_tree is None:
+            raise RepositoryError(letters.no_inbox(str(repository.git_dir)))
+        return repository.work_tree
 
 
 def refuse_elsewhere(clone: Clone) -> None:

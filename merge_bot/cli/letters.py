@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from merge_bot.messages import meant
 from merge_bot.page import MANY
-from merge_bot.wording import counted, listed, named, printable, quoted
+from merge_bot.wording import counted, listed, printable, quoted
 
 
 def not_checked_out(branch: str) -> str:
@@ -100,7 +100,6 @@ def uncommitted_state(paths: Sequence[str]) -> str:
 CANCELLED = "The step was cancelled. The branch is where it was, or at the merge commit, whole; nothing is lost."
 
 
-UNTOLD = "The merge came to its end, but not all of it could be told here"
 BASE_INPUT = "the action's input `base`"
 
 
@@ -204,29 +203,6 @@ def in_order(counts: Mapping[str, int]) -> str:
     return f"Everything is in order: {', '.join(parts)}."
 
 
-def would_help(schema: str, name: str, keyword: str, values: Sequence[str]) -> str:
-    said = ", ".join(quoted(one) for one in values)
-    return f'"{keyword}": [{said}] at the property {named(name)} of {printable(schema)}'
-
-
-def fix_with(path: str) -> str:
-    if path == "-":
-        return "Write it to a file, and dreamcatcher check --fix FILE writes the repaired one beside it."
-    return f"Or repair the delta: dreamcatcher check --fix {printable(path)}"
-
-
-def fix_written(path: str) -> str:
-    return f"Repaired in {printable(path)}; this one stays as it is."
-
-
-def fix_in_the_way(path: str) -> str:
-    return f"{printable(path)} is there already and says something else, so nothing was written over it. Move it away."
-
-
-def no_fix(path: str, why: str) -> str:
-    return f"{printable(path)} cannot be written: {why}."
-
-
 # --- write
 
 SLOT_OPTIONS = "On the command line these are --run NAME and --replace."
@@ -238,3 +214,21 @@ def unreadable_operations(path: str, why: str) -> str:
 
 def no_inbox(path: str) -> str:
     return f"{printable(path)} is a bare repository and has no inbox to write to. Write in a clone, commit and push."
+
+
+# --- asking for decisions
+
+
+def asked(path: str, stream_id: str, *, submitted: bool) -> str:
+    where = f"It is on its way as {printable(path)}" if submitted else f"It lies in the inbox: {printable(path)}"
+    return f"{where}.\nThe next merge decides; then `dreamcatcher receipts --worker {printable(stream_id)}` says how."
+
+
+def no_operator(as_whom: str | None, known: Sequence[str]) -> str:
+    who = f"{quoted(as_whom)} is no operator: " if as_whom is not None else ""
+    names = f"the settings name {', '.join(known)}" if known else "the settings name none"
+    return f"{who}{names}. Only operators may ask for this (operators: [ID] in .github/dreamcatcher.yml)."
+
+
+def never_claimed(worker: str) -> str:
+    return f"{quoted(worker)} never claimed a lease, so there is none to end. `dreamcatcher worker list` shows who did."

@@ -21,6 +21,7 @@ COMMANDS = {
     "submit": "Send a delta to a remote: to its worker's own branch, or to the inbox.",
     "merge": "Merge every pending delta into one commit.",
     "receipts": "Show what became of a worker's deltas, and what to do.",
+    "worker": "List workers; claim and release leases; let a stopped one write again.",
     "status": "Show the open frame, what waits for it, and how old it is.",
     "doctor": "Find what around the merge is set up wrongly, and who writes which path.",
     "preview": "Say what the next merge would do, with more deltas or with fewer.",

@@ -48,6 +48,8 @@ def command(
 ) -> int:
     """Write a delta file into the inbox, from the operations in FILE (or standard input), and print its path."""
     from merge_bot.actions import run_name
+    from merge_bot.cli.around import inbox_root
+    from merge_bot.control_schema import is_about_leases
     from merge_bot.errors import EXIT_DONE, SlotTaken
     from merge_bot.writer import Desk
 
@@ -57,12 +59,18 @@ def command(
     envelope = {name: document.pop(name) for name in ("frame", "stream_id", "utc", "_meta") if name in document}
     if worker is None and "stream_id" not in envelope:
         raise click.UsageError("Who writes? Give --worker ID, or a stream_id in the JSON.")
-    desk = Desk.open(_root(repo))
+    desk = Desk.open(inbox_root(repo))
+    frame_is_read = frame is None and "frame" not in envelope
     if frame is None:
         frame = envelope["frame"] if "frame" in envelope else desk.open_frame()
     stream_id = envelope["stream_id"] if worker is None else worker
     meta = {**envelope.get("_meta", {})}
-    chosen = {"run": run or meta.get("run") or run_name(os.environ), "status": "fallback" if fallback else None}
+    chosen: dict[str, Any] = {
+        "run": run or meta.get("run") or run_name(os.environ),
+        "status": "fallback" if fallback else None,
+    }
+    if frame_is_read and "epoch" not in meta and isinstance(stream_id, str):
+        chosen["epoch"] = None if is_about_leases(document) else desk.epoch(stream_id)
     meta |= {name: one for name, one in chosen.items() if one is not None}
     try:
         path = desk.write(
@@ -102,14 +110,3 @@ def _read(file: str | None) -> dict[str, Any]:
         raise DeltaRejected(worker_letters.rejected(worker_letters.WHOLE, problems), problems)
     document: dict[str, Any] = parsed.value
     return document
-
-
-def _root(repo: str) -> Path:
-    """The work tree's root. Raises RepositoryError where there is none."""
-    from merge_bot.errors import RepositoryError
-    from merge_bot.git import Repository
-
-    with Repository.open(repo) as repository:
-        if repository.work_tree is None:
-            raise RepositoryError(letters.no_inbox(str(repository.git_dir)))
-        return repository.work_tree
