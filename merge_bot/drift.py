@@ -110,7 +110,7 @@ def mend(
     def read(record: Any, key: str, position: int | None, rules: Collection) -> Any:
         if fits(rules.name, record):
             return record
-        after, made = _read(record, key, position, rules.drift)
+        after, made = read_by(record, rules.drift, key, position)
         if not always and not fits(rules.name, after):
             return record
         changes.extend(made)
@@ -129,8 +129,8 @@ def mend(
     return mended, changes
 
 
-def _read(record: Any, key: str, position: int | None, drift: Drift) -> tuple[Any, list[Change]]:
-    """A record by its other names and forms, and what that changes."""
+def read_by(record: Any, drift: Drift, key: str = "", position: int | None = None) -> tuple[Any, list[Change]]:
+    """A record by other names and forms, and what that changes; `key` and `position` are its place in the delta."""
     made: list[Change] = []
     if not isinstance(record, dict):
         if drift.bare is None or not isinstance(record, str | int) or isinstance(record, bool):

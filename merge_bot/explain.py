@@ -6,7 +6,7 @@ Slow and only for what `validate` has refused. Its work is bounded: a delta can 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +33,7 @@ MAX_LOCATED = 8_000_000  # bytes; finding lines takes about a second for this ma
 MAX_POINTER = 1000
 _META = Schema(ENVELOPE["_meta"])
 Place = tuple[str | int, ...]
+Guess = Callable[[str, Iterable[str], Mapping[str, Iterable[str]]], str | None]
 
 
 class Wrong(NamedTuple):
@@ -249,7 +250,9 @@ def _record(
         keyless = [name for name in else_key or key if record.get(name) is None]
         letter = messages.no_key(keyless, key, else_key)
         yield Wrong(at, Reason.NO_KEY, " ".join(keyless), letter)
-    meant = _meant(collection, record, findings, budget)
+    unknown = [str(one.path[0]) for one in findings if one.keyword == "additionalProperties" and len(one.path) == 1]
+    missing = [str(one.expected) for one in findings if one.keyword == "required" and not one.path]
+    meant = meant_keys(collection, record, unknown, missing, budget.nearest)
     for finding in findings:
         name = finding.path[0] if finding.path else finding.expected if finding.keyword == "required" else None
         if name in keyless and (not finding.path or finding.found is None):
@@ -303,20 +306,18 @@ def _nearest_known(finding: Finding, value: Any, budget: _Budget) -> str | None:
     return budget.nearest(str(finding.path[-1]), [name for name in finding.expected if name not in value])
 
 
-def _meant(
-    collection: Collection, record: Mapping[str, Any], findings: Sequence[Finding], budget: _Budget
+def meant_keys(
+    collection: Collection, record: Mapping[str, Any], unknown: Iterable[str], missing: Iterable[str], guess: Guess
 ) -> dict[str, str]:
     """Which missing or free field each unknown key of a record was meant to be, as far as that can be told.
 
     By its name, or by that of the collection that the field refers to (`agent` for `author`, which refers to
-    agents); and where one integer is missing and one unknown key holds one, by that.
+    agents); and where one integer is missing and one unknown key holds one, by that. `guess` finds the nearest name.
     """
     properties = properties_of(collection.schema)
-    unknown = [str(one.path[0]) for one in findings if one.keyword == "additionalProperties" and len(one.path) == 1]
     free = [name for name in properties if name not in record]
     also = {name: (target,) for name, target in collection.references.items()}
-    meant = {key: near for key in unknown if (near := budget.nearest(key, free, also))}
-    missing = [one.expected for one in findings if one.keyword == "required" and not one.path]
+    meant = {key: near for key in unknown if (near := guess(key, free, also))}
     integers = [
         name for name in missing if properties.get(name, {}).get("type") == "integer" and name not in meant.values()
     ]

@@ -245,6 +245,71 @@ def test_a_pull_request_that_a_person_touched_is_left_alone_and_said(job: Job) -
     assert job.hub.server.tip("refs/heads/dreamcatcher/main") == commit
 
 
+LIMITED = {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "1774400000"}
+BAD_DAYS: list[tuple[str, Callable[[Job], object], int, str]] = [
+    (
+        "rate limit",
+        lambda job: job.hub.github.refuse("GET .*/pulls", 403, "API rate limit exceeded", **LIMITED),
+        75,
+        "GitHub's rate limit is reached, so nothing more was asked of it. It is lifted at 2026-03-25T00:53:20Z.",
+    ),
+    (
+        "actions may not",
+        lambda job: setattr(job.hub.github, "may_open", False),
+        1,
+        "Settings > Actions > General > Workflow permissions",
+    ),
+    (
+        "the API is down",
+        lambda job: job.hub.github.refuse("GET .*/pulls", 503, "Service Unavailable"),
+        75,
+        "Nothing is lost: run the merge again in a while.",
+    ),
+    (
+        "no rights",
+        lambda job: job.hub.github.refuse("POST .*/pulls", 403, "Resource not accessible by integration"),
+        1,
+        "pull-requests: write",
+    ),
+    (
+        "somebody's branch",
+        lambda job: job.main("update-ref", "refs/heads/dreamcatcher/main", job.main(
+            "commit-tree", "main^{tree}", "-p", "main", "-m", "mine")),
+        1,
+        "dreamcatcher/main",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("happens", "code", "letter"), [row[1:] for row in BAD_DAYS], ids=[row[0] for row in BAD_DAYS])
+def test_a_bad_day_of_a_pull_request_has_its_letter_and_loses_nothing(
+    job: Job, happens: Callable[[Job], object], code: int, letter: str
+) -> None:
+    job.hub.deliver(w1=delta("w1", **KAI))
+    base = job.hub.server.tip()
+    job.patch.setattr("merge_bot.github_api._TRIES", 0)
+    happens(job)
+    done = job.step(INPUT_MODE="pull-request")
+    assert (done.code, job.outputs) == (code, {"operation": "contended" if code == 75 else "none"})
+    assert letter in done.err and letter in job.summary
+    assert (job.hub.server.tip(), job.hub.github.open_pulls()) == (base, [])
+    job.hub.github.may_open = True
+    job.main("update-ref", "-d", "refs/heads/dreamcatcher/main")
+    assert job.step(INPUT_MODE="pull-request").code == 0
+    assert (job.outputs["operation"], job.outputs["deltas-merged"]) == ("created", "1")
+
+
+def test_a_remote_that_is_away_is_contended_and_the_next_run_merges(job: Job) -> None:
+    job.hub.deliver(w1=delta("w1", **KAI))
+    job.hub.server.fail_reads = 1000
+    done = job.step()
+    assert (done.code, job.outputs) == (75, {"operation": "contended"})
+    assert "could not be reached, or did not answer as a git server does" in done.err
+    assert "502" in done.err and "502" in job.summary
+    job.hub.server.fail_reads = 0
+    assert (job.step().code, job.outputs["deltas-merged"]) == (0, "1")
+
+
 HOSTILE = [
     "\n::error::stolen",
     "\r::add-mask::stolen",

@@ -200,6 +200,27 @@ def test_the_workspace_s_owner_gets_everything_back_also_after_a_failure(step: S
     assert {path.lstat().st_uid for path in step.repo.path.rglob("*")} == {1001}
 
 
+def test_a_report_that_fails_does_not_unsay_the_frame(step: Step) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    deliver(step.repo, delta("w1", **KAI))
+    step.patch.setattr("merge_bot.report.as_page", fails)
+    done = step.run()
+    assert (done.code, step.outputs["operation"], step.outputs["frame"]) == (3, "pushed", "405")
+    assert step.outputs["commit-sha"] == step.repo.head
+    assert step.summary.startswith("### The merge came to its end, but not all of it could be told here\n\n```text\n")
+
+
+def test_files_of_the_runner_that_cannot_be_written_are_told_in_the_log(step: Step, tmp_path: Path) -> None:
+    deliver(step.repo, delta("w1", **KAI))
+    done = step.run(GITHUB_OUTPUT=str(tmp_path / "no-such" / "output"))
+    assert (done.code, "No such file or directory" in done.err) == (3, True)
+    assert done.out.startswith("::error title=Dream Catcher::[Errno 2] No such file or directory")
+    assert step.summary.startswith("### The merge came to its end")
+    assert step.repo.git("log", "-1", "--format=%s").startswith("merge frame 405")
+
+
 def test_a_workspace_that_cannot_be_handed_back_is_a_warning_and_changes_nothing_else(step: Step) -> None:
     def fails(_: Path) -> int:
         raise PermissionError(1, "Operation not permitted", "state/\n::error::stolen")

@@ -14,10 +14,13 @@ import pytest
 import yaml
 
 from merge_bot import schemas
+from merge_bot.delta import Delta
+from merge_bot.drift import TYPES_OF
 from merge_bot.resources import workflow_template
 from merge_bot.settings import Settings
 from merge_bot.strategies.catalog import LAYOUTS_OF, STRATEGIES
 from merge_bot.target import DELTA_BRANCHES
+from merge_bot.validate import Rules, given, validate
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 ROOT = Path(__file__).parent.parent
@@ -126,6 +129,22 @@ def test_what_is_there_already_is_adopted_and_merged_into(tmp_path: Path) -> Non
         "notes"
     ]
     assert (notes.strategy, notes.references, notes.lenient) == ("append", {"person": "people"}, {"person"})
+
+
+def test_the_example_of_drift_is_read_as_it_says() -> None:
+    collections, problems = schemas.load({"schemas/sightings.schema.json": block("drift").encode()})
+    assert problems == []
+    said = {"frame": 1, "stream_id": "w1", "utc": "2026-03-25T03:14:22Z", **json.loads(block("drift delta"))}
+    delta = validate(given("frame-1-w1.json", said), Rules(collections))
+    assert isinstance(delta, Delta)
+    assert [one.record for one in delta.operations["sightings"]] == [
+        {"number": 12, "author": "agent-kai"},
+        {"number": 13},
+    ]
+    assert len(delta.notes) == 4
+    table = README.split("| `x-coerce` | for | reads |\n")[1].split("\n\n")[0]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[1:]]
+    assert {row[0].strip("`"): tuple(row[1].split(", ")) for row in rows} == TYPES_OF
 
 
 def test_the_table_of_strategies_is_that_of_the_code() -> None:

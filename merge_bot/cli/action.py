@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -48,12 +48,13 @@ def command() -> int:
     from merge_bot.actions import ActionEnvironment
 
     with _guarded() as out:
-        environment = None
+        environment = ran = None
         try:
             environment = ActionEnvironment.from_environ(os.environ)
-            return _merge(environment, out)
+            ran = _merge(environment, out)
+            return _report(environment, ran, out)
         except BaseException as error:
-            return _tell(error, environment, out)
+            return _tell(error, environment, ran, out)
         finally:
             if environment is not None:
                 _hand_back(environment, out)
@@ -87,20 +88,27 @@ def _guarded() -> Iterator[NeutralStream]:
         err.close()
 
 
-def _merge(environment: ActionEnvironment, out: NeutralStream) -> int:
+def _merge(environment: ActionEnvironment, out: NeutralStream) -> _Ran:
+    from merge_bot.workflow_commands import mask
+
+    if environment.inputs.github_token:
+        out.command(mask(environment.inputs.github_token))
+        return _on_the_remote(environment)
+    return _in_the_workspace(environment)
+
+
+def _report(environment: ActionEnvironment, ran: _Ran, out: NeutralStream) -> int:
+    """Say what came of a run: outputs first, because later steps rely on them."""
     from merge_bot import report
     from merge_bot.action_outputs import outputs_of
     from merge_bot.errors import EXIT_DONE, EXIT_PROBLEM
     from merge_bot.findings import REFUSED_OUTCOMES
     from merge_bot.markdown import markdown
-    from merge_bot.workflow_commands import annotation, mask
+    from merge_bot.workflow_commands import annotation
 
     inputs = environment.inputs
-    if inputs.github_token:
-        out.command(mask(inputs.github_token))
-        ran = _on_the_remote(environment)
-    else:
-        ran = _in_the_workspace(environment)
+    for name, value in outputs_of(ran.result, ran.state_digest, ran.look.oldest).items():
+        environment.output(name, value)
     page = report.as_page(ran.result, dry_run=inputs.dry_run, remarks=ran.remarks, earlier=ran.earlier)
     show(page)
     receipts = [receipt for one in ran.results if one.frame for receipt in one.frame.receipts]
@@ -110,8 +118,6 @@ def _merge(environment: ActionEnvironment, out: NeutralStream) -> int:
     if fails:
         out.command(annotation("error", letters.on_invalid(len(refused)), title="Dream Catcher"))
     environment.summary(markdown(page))
-    for name, value in outputs_of(ran.result, ran.state_digest, ran.look.oldest).items():
-        environment.output(name, value)
     return EXIT_PROBLEM if fails else EXIT_DONE
 
 
@@ -279,8 +285,8 @@ def _annotate(quarantined: list[Receipt], out: NeutralStream) -> None:
         out.command(annotation("warning", f"{rest} quarantined; see the summary", title="Deltas quarantined"))
 
 
-def _tell(error: BaseException, environment: ActionEnvironment | None, out: NeutralStream) -> int:
-    """Say what ended the step: in the log, as an annotation, in the summary."""
+def _tell(error: BaseException, environment: ActionEnvironment | None, ran: _Ran | None, out: NeutralStream) -> int:
+    """Say what ended the step: in the log, as an annotation, in the summary. Before it `ran`, or after."""
     from merge_bot.errors import EXIT_TRY_AGAIN
     from merge_bot.markdown import fenced
     from merge_bot.workflow_commands import annotation
@@ -289,6 +295,9 @@ def _tell(error: BaseException, environment: ActionEnvironment | None, out: Neut
     letter = letters.CANCELLED if isinstance(error, KeyboardInterrupt) else str(error)[:_LETTER]
     out.command(annotation("error", letter, title="Dream Catcher"))
     if environment is not None:
-        environment.output("operation", "contended" if code == EXIT_TRY_AGAIN else "none")
-        environment.summary(f"### Nothing was merged\n\n{fenced(letter)}\n")
+        with suppress(OSError):  # the runner's files may be what failed
+            if ran is None:
+                environment.output("operation", "contended" if code == EXIT_TRY_AGAIN else "none")
+            title = "Nothing was merged" if ran is None else letters.UNTOLD
+            environment.summary(f"### {title}\n\n{fenced(letter)}\n")
     return code

@@ -6,6 +6,8 @@ The data (`check --json`) is stable; keys are added, never changed:
     problems  each with file, line (0: none), pointer, reason (a constant), message, remedy
     warnings  the same, for what works but may not be meant
     checked   how many deltas, schemas, files of the state and records in them were read
+    notes     by delta, what of it is read otherwise than it is written
+    repairs   by refused delta that other names or forms would let enter: the rules to add, and what --fix has written
 """
 
 from __future__ import annotations
@@ -24,15 +26,18 @@ from merge_bot.page import Item, Page
 from merge_bot.wording import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from merge_bot.cli.checking import Checked
     from merge_bot.findings import Problem
+    from merge_bot.repair import Repair
 
 _EPILOG = """\b
 Examples:
   dreamcatcher check                    the inbox, schemas, settings and the whole state
   dreamcatcher check my-delta.json      a delta, before it is sent
+  dreamcatcher check --fix my-delta.json
+                                        and, if other names or forms are all that is wrong, the repaired one beside it
   dreamcatcher write-it | dreamcatcher check -
 
 Work in progress counts: what lies in the work tree is checked as it is there, committed or not. The exit code is 1
@@ -43,8 +48,9 @@ if there is any problem; warnings alone leave it 0.
 @click.command("check", epilog=_EPILOG)
 @click.argument("paths", nargs=-1, type=click.Path(allow_dash=True), metavar="[DELTA...]")
 @repo_option
+@click.option("--fix", is_flag=True, help="Write refused deltas, repaired, beside them as NAME.fixed.json.")
 @json_option
-def command(paths: tuple[str, ...], repo: str, as_json: bool) -> int:
+def command(paths: tuple[str, ...], repo: str, fix: bool, as_json: bool) -> int:
     """Hold deltas, schemas, settings and the state to their rules, and list every problem with its remedy.
 
     With DELTA files (- is standard input; a folder stands for the .json files in it) only those are checked.
@@ -58,6 +64,7 @@ def command(paths: tuple[str, ...], repo: str, as_json: bool) -> int:
             checked = check_deltas(clone, [one for path in paths for one in _given(path)], datetime.now(UTC))
         else:
             checked = check_everything(clone)
+        written = _fixed(checked) if fix else {}
     if as_json:
         print_json(
             {
@@ -65,10 +72,12 @@ def command(paths: tuple[str, ...], repo: str, as_json: bool) -> int:
                 "problems": [asdict(one) for one in checked.problems],
                 "warnings": [asdict(one) for one in checked.warnings],
                 "checked": checked.counts,
+                "notes": checked.notes,
+                "repairs": {path: _as_data(one, written.get(path)) for path, one in checked.repairs.items()},
             }
         )
     else:
-        show(_as_page(checked))
+        show(_as_page(checked, written))
     return EXIT_PROBLEM if checked.problems else EXIT_DONE
 
 
@@ -90,10 +99,50 @@ def _given(path: str) -> Iterator[tuple[str, bytes]]:
         raise DreamcatcherError(letters.unreadable(path, error.strerror or str(error))) from None
 
 
-def _as_page(checked: Checked) -> Page:
+def _fixed(checked: Checked) -> dict[str, str]:
+    """Write each repaired delta beside the refused one; the paths of those by the paths of these.
+
+    Raises DreamcatcherError if another file is there already.
+    """
+    from merge_bot.errors import DreamcatcherError
+    from merge_bot.repair import beside
+
+    written = {}
+    for path, refused in checked.places.items():
+        place, data = Path(beside(str(refused))), checked.repairs[path].data
+        try:
+            with place.open("xb") as file:
+                file.write(data)
+        except FileExistsError:
+            if place.read_bytes() != data:
+                raise DreamcatcherError(letters.fix_in_the_way(str(place))) from None
+        except OSError as error:
+            raise DreamcatcherError(letters.no_fix(str(place), error.strerror or str(error))) from None
+        written[path] = str(place)
+    return written
+
+
+def _as_data(repair: Repair, written: str | None) -> dict[str, object]:
+    from merge_bot.repair import proposals
+
+    names = ("schema", "property", "keyword", "values")
+    return {"rules": [dict(zip(names, one, strict=True)) for one in proposals(repair)], "written": written}
+
+
+def _repair(path: str, repair: Repair, written: str | None) -> Item:
+    from merge_bot.repair import proposals
+
+    lines = [letters.would_help(*one) for one in proposals(repair)]
+    return Item(printable(path), [*lines, letters.fix_written(written) if written else letters.fix_with(path)])
+
+
+def _as_page(checked: Checked, written: Mapping[str, str]) -> Page:
     page = Page("")
     page.add("", [_item(one) for one in checked.problems], "bad")
     page.add("Warnings", [_item(one) for one in checked.warnings], "doubt")
+    repairs = [_repair(path, one, written.get(path)) for path, one in checked.repairs.items()]
+    page.add("Would enter, if the schemas said so", repairs)
+    page.add("Read otherwise than written", [Item(printable(path), ones) for path, ones in checked.notes.items()])
     page.add("Not checked", [Item(one) for one in checked.left_out], "doubt")
     if checked.problems:
         files = len({one.file for one in checked.problems})

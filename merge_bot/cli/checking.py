@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from merge_bot import audit_letters, schemas
 from merge_bot import letters as merge_letters
@@ -18,7 +19,7 @@ from merge_bot.cli.around import local_rules
 from merge_bot.cli.output import progress
 from merge_bot.clone import Clone
 from merge_bot.commit_files import CommitFiles
-from merge_bot.delta import Candidate, instant_of
+from merge_bot.delta import Candidate, Delta, instant_of
 from merge_bot.edits import find_edits
 from merge_bot.errors import SettingsError, UnreadableState
 from merge_bot.findings import Problem, Reason, Rejection
@@ -26,6 +27,7 @@ from merge_bot.git.scan import CHANGING
 from merge_bot.manifest import read_manifest
 from merge_bot.paths import Paths
 from merge_bot.policy import with_policies
+from merge_bot.repair import Repair, repaired
 from merge_bot.settings import Settings
 from merge_bot.state import Meta, Overlay, read_meta
 from merge_bot.transports.inbox import KEPT_NAMES
@@ -34,12 +36,19 @@ from merge_bot.validate import Rules, check_name, given, validate
 
 @dataclass(slots=True)
 class Checked:
-    """What was found, and how much was looked at. `left_out` says what could not be checked, and why."""
+    """What was found, and how much was looked at. `left_out` says what could not be checked, and why.
+
+    By delta, `notes` say what of it is read otherwise than it is written, and `repairs` how a refused one would enter;
+    `places` are the files of those.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    repairs: dict[str, Repair] = field(default_factory=dict)
+    places: dict[str, Path] = field(default_factory=dict)
 
 
 def check_deltas(clone: Clone, deltas: Sequence[tuple[str, bytes]], now: datetime) -> Checked:
@@ -56,9 +65,9 @@ def check_deltas(clone: Clone, deltas: Sequence[tuple[str, bytes]], now: datetim
     meta = read_meta(clone.files, paths)
     for name, data in progress(deltas, "check"):
         in_inbox = _in_inbox(clone, paths, name)
-        delta = validate(given(in_inbox or name, data), rules)
-        if isinstance(delta, Rejection):
-            checked.problems += delta.problems
+        candidate = given(in_inbox or name, data)
+        delta = _judged(candidate, rules, checked, Path(name) if name != "-" else None)
+        if delta is None:
             continue
         if in_inbox and (problem := check_name(in_inbox, delta)):
             checked.warnings.append(problem)
@@ -70,6 +79,21 @@ def check_deltas(clone: Clone, deltas: Sequence[tuple[str, bytes]], now: datetim
             checked.warnings.append(merge_letters.clock_ahead(in_inbox or name, delta.utc, ahead))
     checked.problems.sort()
     return checked
+
+
+def _judged(candidate: Candidate, rules: Rules, checked: Checked, place: Path | None) -> Delta | None:
+    """The delta, if it would enter; else None, with its problems and what would help noted."""
+    verdict = validate(candidate, rules)
+    if isinstance(verdict, Rejection):
+        checked.problems += verdict.problems
+        if found := repaired(candidate, rules):
+            checked.repairs[candidate.path] = found
+            if place is not None:
+                checked.places[candidate.path] = place
+        return None
+    if verdict.notes:
+        checked.notes[candidate.path] = verdict.notes
+    return verdict
 
 
 def check_everything(clone: Clone) -> Checked:
@@ -121,10 +145,9 @@ def _check_inbox(clone: Clone, paths: Paths, rules: Rules, checked: Checked) -> 
     candidates = list(_inbox(clone, paths, rules.max_bytes))
     checked.counts["deltas"] = len(candidates)
     for candidate in progress(candidates, "check deltas"):
-        delta = validate(candidate, rules)
-        if isinstance(delta, Rejection):
-            checked.problems += delta.problems
-        elif problem := check_name(candidate.path, delta):
+        root = clone.repository.work_tree
+        delta = _judged(candidate, rules, checked, Path(root, candidate.path) if root else None)
+        if delta and (problem := check_name(candidate.path, delta)):
             checked.problems.append(problem)
     for path, what in clone.waiting().odd.items():
         if what != CHANGING:

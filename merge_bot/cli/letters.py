@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from merge_bot.messages import meant
 from merge_bot.page import MANY
-from merge_bot.wording import counted, listed, printable, quoted
+from merge_bot.wording import counted, listed, named, printable, quoted
 
 
 def not_checked_out(branch: str) -> str:
@@ -100,6 +100,7 @@ def uncommitted_state(paths: Sequence[str]) -> str:
 CANCELLED = "The step was cancelled. The branch is where it was, or at the merge commit, whole; nothing is lost."
 
 
+UNTOLD = "The merge came to its end, but not all of it could be told here"
 BASE_INPUT = "the action's input `base`"
 
 
@@ -201,6 +202,29 @@ def in_order(counts: Mapping[str, int]) -> str:
     if "files" in counts:
         parts.append(f"{counted(counts['records'], 'record')} of the state in {counted(counts['files'], 'file')}")
     return f"Everything is in order: {', '.join(parts)}."
+
+
+def would_help(schema: str, name: str, keyword: str, values: Sequence[str]) -> str:
+    said = ", ".join(quoted(one) for one in values)
+    return f'"{keyword}": [{said}] at the property {named(name)} of {printable(schema)}'
+
+
+def fix_with(path: str) -> str:
+    if path == "-":
+        return "Write it to a file, and dreamcatcher check --fix FILE writes the repaired one beside it."
+    return f"Or repair the delta: dreamcatcher check --fix {printable(path)}"
+
+
+def fix_written(path: str) -> str:
+    return f"Repaired in {printable(path)}; this one stays as it is."
+
+
+def fix_in_the_way(path: str) -> str:
+    return f"{printable(path)} is there already and says something else, so nothing was written over it. Move it away."
+
+
+def no_fix(path: str, why: str) -> str:
+    return f"{printable(path)} cannot be written: {why}."
 
 
 # --- write
