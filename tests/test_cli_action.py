@@ -212,12 +212,13 @@ def test_a_report_that_fails_does_not_unsay_the_frame(step: Step) -> None:
     assert step.summary.startswith("### The merge came to its end, but not all of it could be told here\n\n```text\n")
 
 
-def test_files_of_the_runner_that_cannot_be_written_are_told_in_the_log(step: Step, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"])
+def test_files_of_the_runner_that_cannot_be_written_are_told_in_the_log(step: Step, tmp_path: Path, file: str) -> None:
     deliver(step.repo, delta("w1", **KAI))
-    done = step.run(GITHUB_OUTPUT=str(tmp_path / "no-such" / "output"))
+    done = step.run(**{file: str(tmp_path / "no-such" / "file")})
     assert (done.code, "No such file or directory" in done.err) == (3, True)
-    assert done.out.startswith("::error title=Dream Catcher::[Errno 2] No such file or directory")
-    assert step.summary.startswith("### The merge came to its end")
+    assert done.err.count("This is a bug of ours") == 1
+    assert "::error title=Dream Catcher::[Errno 2] No such file or directory" in done.out
     assert step.repo.git("log", "-1", "--format=%s").startswith("merge frame 405")
 
 
