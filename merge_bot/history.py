@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from merge_bot.export import Exported
     from merge_bot.preview import Preview
     from merge_bot.replay import Replayed
+    from merge_bot.rollback import Rolled
     from merge_bot.verify import Verified
 
 __all__ = ["History", "Landing", "State", "collection_of"]
@@ -236,6 +237,13 @@ class History:
         from merge_bot.preview import preview
 
         return preview(Clone(self.repository, self.ref, self.settings_path), now, more, without, branch)
+
+    def rollback(self, frame: int, now: datetime, *, requeue: bool = False, dry_run: bool = False) -> Rolled:
+        """Make the state of `frame` the newest frame, as a commit on the branch; open a new history to see it."""
+        from merge_bot.rollback import roll_back
+
+        clone = Clone(self.repository, self.ref, self.settings_path)
+        return roll_back(clone, frame, now, requeue=requeue, dry_run=dry_run)
 
     def archived(self, frame: int, path: str) -> bytes | None:
         """The bytes of a file of the frame's folder, found as `archived_entry` finds it."""

@@ -105,11 +105,23 @@ def test_everything_else_in_order(world: Path, tmp_path: Path) -> None:
     assert json.loads((world / "state/recipes/000/000004.jsonl").read_text()) == delta["recipes_added"][0]
 
     assert "4 frames merged once more: every byte the same." in run(["sh", "-eu"], world, block("time travel"))
+    assert (world / "frame-2.tar").is_file()
+    (world / "frame-2.tar").unlink()
     told = run(["dreamcatcher", "replay", "--until-field", "agents/agent-aria/bio"], world)
     assert re.sub(r"by (\w+) at .*", r"by \1 at …", re.sub(r"delta \w+", "delta …", told)) == block("until field")
     printed = run([sys.executable, "-c", block("history")], world).splitlines()
     assert printed[0] == json.dumps(json.loads(block("disagree entity"))).replace('"', "'")
     assert printed[-1] == "3 dave A bridge."
+    from merge_bot.history import History
+
+    listed = re.search(r"The same from Python \(`([^)]+)`\):", README)
+    assert listed and [one for one in listed[1].split("`, `") if not callable(getattr(History, one))] == []
+
+    before = run(["git", "rev-parse", "HEAD:state/agents"], world)
+    told = run(["sh", "-eu"], world, block("rollback"))
+    assert told.startswith("Dry run, nothing was written. Frame 5 would have the state of frame 2: 3 deltas undone.")
+    assert run(["git", "rev-parse", "HEAD:state/agents"], world) == before
+    run(["dreamcatcher", "verify"], world)
 
 
 def test_what_is_there_already_is_adopted_and_merged_into(tmp_path: Path) -> None:
