@@ -39,7 +39,7 @@ lint: $(TOOLS) ## style, types, workflows, Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml merge_bot/templates/workflow.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/shellcheck .ci/run
+	$(BIN)/shellcheck .ci/run .ci/release
 
 format: $(TOOLS) ## rewrite the code in the house's format
 	$(BIN)/ruff check --fix .

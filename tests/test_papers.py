@@ -89,7 +89,8 @@ def test_our_own_workflows_pin_every_action_and_grant_nothing_by_default() -> No
 
 def test_a_release_finds_the_line_of_action_yml_that_it_changes() -> None:
     assert text("action.yml").count("\n  image: Dockerfile\n") == 1
-    assert "s|^  image: Dockerfile$|" in text(".github/workflows/release.yml")
+    workflow = text(".github/workflows/release.yml")
+    assert re.findall(r"\.ci/release (\w+)", workflow) == ["check", "publish"]
 
 
 def test_no_lock_names_a_host() -> None:
