@@ -7,8 +7,8 @@ refer to. A column of each costs a fraction of an object a record; an `Operation
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, compress
 from typing import Any, NamedTuple, overload
 
 import orjson
@@ -36,7 +36,7 @@ class Batch(Sequence[Operation]):
     asks for keys), `references` what each referring field names.
     """
 
-    __slots__ = ("_at", "_lines", "_runs", "collection", "lines", "marks", "origin", "references")
+    __slots__ = ("_at", "_ends", "_runs", "collection", "lines", "marks", "origin", "references")
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Batch(Sequence[Operation]):
         self.references = references
         self._runs = runs
         self._at = range(sum(run.size for run in runs)) if at is None else at
-        self._lines: list[bytes] | None = None
+        self._ends: array[int] | None = None
 
     @classmethod
     def of(
@@ -85,8 +85,14 @@ class Batch(Sequence[Operation]):
     def __getitem__(self, row: int | slice) -> Operation | Sequence[Operation]:
         if isinstance(row, slice):
             return [self[one] for one in range(*row.indices(len(self)))]
+        return self._operation(row, self.line(row))
+
+    def __iter__(self) -> Iterator[Operation]:
+        return (self._operation(row, one) for row, one in enumerate(self.each_line()))
+
+    def _operation(self, row: int, data: bytes) -> Operation:
         index, pointer = self._place(self._at[row])
-        return Operation(self.origin, index, self.collection, pointer, orjson.loads(self.line(row)))
+        return Operation(self.origin, index, self.collection, pointer, orjson.loads(data))
 
     @property
     def first(self) -> int:
@@ -95,17 +101,19 @@ class Batch(Sequence[Operation]):
 
     def line(self, row: int) -> bytes:
         """One record's line, without its end."""
-        return self.each_line()[row]
+        if self._ends is None:
+            self._ends = array("Q", accumulate(len(one) + 1 for one in self.each_line()))
+        row %= len(self)
+        return self.lines[self._ends[row - 1] if row else 0 : self._ends[row] - 1]
 
     def each_line(self) -> list[bytes]:
         """Every record's line, without its end."""
-        if self._lines is None:
-            self._lines = self.lines.split(b"\n")[:-1]
-        return self._lines
+        return self.lines.split(b"\n")[:-1]
 
-    def name(self, row: int) -> tuple[str, int]:
-        """What tells one operation from all others: its delta's digest, and its index."""
-        return (self.origin.digest, self._place(self._at[row])[0])
+    def without(self, indexes: Container[int]) -> Batch:
+        """The batch without the operations of these indexes."""
+        kept = [row for row, at in enumerate(self._at) if self._place(at)[0] not in indexes]
+        return self if len(kept) == len(self) else self.only(kept)
 
     def only(self, rows: Sequence[int]) -> Batch:
         """The batch of some of the rows, in their order."""

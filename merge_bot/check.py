@@ -73,14 +73,11 @@ def take_out(
     out = sieve.violations
     if not out:
         return pending, []
-    touched = {digest for digest, _ in out}
+    gone: dict[str, set[int]] = {}
+    for digest, index in out:
+        gone.setdefault(digest, set()).add(index)
     batches = {
-        name: [
-            one.only([row for row in range(len(one)) if one.name(row) not in out])
-            if one.origin.digest in touched
-            else one
-            for one in ones
-        ]
+        name: [one.without(gone[one.origin.digest]) if one.origin.digest in gone else one for one in ones]
         for name, ones in pending.batches.items()
     }
     operations = {name: [one for one in ones if _name(one) not in out] for name, ones in pending.operations.items()}

@@ -26,6 +26,7 @@ from merge_bot.publish.base import Published, Publisher
 from merge_bot.snapshot import Frame, snapshot
 from merge_bot.transports.base import Transport
 from merge_bot.validate import validate
+from merge_bot.validating import judge_all
 from merge_bot.workers import Workers
 
 ATTEMPTS = 20
@@ -58,9 +59,8 @@ def run_frame(
     """
     collected = collect(repository, base, transport)
     ledger, workers = Ledger(base.files, base.paths), Workers.read(base.files, base.paths)
-    arrived = [
-        (one, unread(one, workers) or validate(one, base.rules)) for one in progress(collected.candidates, "validate")
-    ]
+    arrived = judge_all(collected.candidates, lambda one: unread(one, workers) or validate(one, base.rules), progress)
+    collected.candidates = [one for one, _ in arrived]
     moment = _moment(base, now)
     admission = admit(arrived, ledger, workers, moment)
     if not admission.admitted and not admission.settled:

@@ -14,7 +14,7 @@ from typing import Any
 from merge_bot.batch import Batch
 from merge_bot.canonical import document
 from merge_bot.check import EntityRules, Violation, take_out
-from merge_bot.collection import LAST_WRITER_WINS, Collection, Collections
+from merge_bot.collection import FILE, LAST_WRITER_WINS, Collection, Collections
 from merge_bot.conflicts import Conflicts
 from merge_bot.delta import Delta, Operation
 from merge_bot.layouts.base import Change, Opening
@@ -23,16 +23,17 @@ from merge_bot.lenient import Unresolved, unresolved
 from merge_bot.parked import Parked, parked_bytes, read_parked
 from merge_bot.paths import Paths
 from merge_bot.pending import Pending
-from merge_bot.state import Files
+from merge_bot.state import Content, Files
 from merge_bot.strategies.base import Ground, Loss
 from merge_bot.strategies.catalog import strategy
 
-Ahead = Callable[[str, bytes], None]
-"""Takes a finished file: its path and bytes."""
+Ahead = Callable[[bytes], Content]
+"""Takes the bytes of a finished file; what it gives stands for them from then on."""
 
 
-def stay(path: str, data: bytes) -> None:
+def stay(data: bytes) -> Content:
     """The do-nothing way: nothing travels ahead."""
+    return data
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Merged:
     """
 
     changes: list[Change] = field(default_factory=list)
-    marks: dict[str, bytes | None] = field(default_factory=dict)
+    marks: dict[str, Content | None] = field(default_factory=dict)
     entered: Counter[str] = field(default_factory=Counter)
     applied: Counter[str] = field(default_factory=Counter)
     growth: dict[str, int] = field(default_factory=dict)
@@ -70,7 +71,8 @@ def merge(
 ) -> Merged:
     """Merge ranked `deltas` onto the state in `files` as frame `frame`; `rolled_back` is the newest rollback before it.
 
-    Each file goes to `ahead` when it is finished. Raises UnreadableState if one that the frame touches cannot be read.
+    The bytes of each file go to `ahead` when it is finished. Raises UnreadableState if one that the frame touches
+    cannot be read.
     """
     waiting = read_parked(files, paths)
     returning = [one for one in waiting if _fits(one.operation, collections, rules)]
@@ -85,6 +87,9 @@ def merge(
             merged.losses.extend(losses)
             merged.entered[name] = entered
             merged.applied[name] = entered - len(losses)
+            kept.batches.pop(name, None)
+            if collections[name].layout != FILE:  # a file may be shared: it is whole when all are folded
+                _flush(merged, {name: grounds.pop(name)}, ahead)
     _flush(merged, grounds, ahead)
     _sort_parked(merged, waiting, returning, violations, frame)
     if merged.parked != waiting:
@@ -154,10 +159,12 @@ def _flush(merged: Merged, grounds: Mapping[str, Ground], ahead: Ahead) -> None:
         if not merged.entered[name]:
             continue
         for change in ground.store.flush():
-            merged.changes.append(change)
-            ahead(change.path, change.data)
+            assert isinstance(change.data, bytes)
+            merged.changes.append(replace(change, data=ahead(change.data)))
         if ground.clocks:
-            merged.marks.update((change.path, change.data) for change in ground.clocks.flush())
+            for change in ground.clocks.flush():
+                assert isinstance(change.data, bytes)
+                merged.marks[change.path] = ahead(change.data)
         merged.growth[name] = ground.store.growth()
 
 

@@ -6,10 +6,9 @@ Everything that the merge commit will hold is decided here; publishing only carr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from urllib.parse import quote
 
 from merge_bot import breaker, letters
@@ -27,7 +26,7 @@ from merge_bot.parked import Parked
 from merge_bot.paths import Paths
 from merge_bot.receipts import receipts_bytes, receipts_of
 from merge_bot.retention import kept_from, leaving
-from merge_bot.state import Meta
+from merge_bot.state import Content, Meta
 from merge_bot.transports.base import Changes
 from merge_bot.tree import FILE, Entry, edited, object_id
 from merge_bot.workers import Workers
@@ -75,7 +74,7 @@ def snapshot(
     archived, archive = _archive(consumed, receipts, paths, number)
     _book(ledger, workers, admission, receipts, Moment(number, 0, 0))
     disabled = list(breaker.count(receipts, workers, base.settings.breaker))
-    state: Changes = {change.path: change.data for change in merged.changes}
+    state: dict[str, Content | None] = {change.path: change.data for change in merged.changes}
     state.update(merged.marks)
     records = {change.path: change.after for change in merged.changes}
     for path, data, lines in ledger.changes():
@@ -113,7 +112,8 @@ def snapshot(
     proof = manifest.as_bytes()
     meta = Meta(number + 1, manifest.time, digest(proof))
     held = [delta.candidate for delta in admission.held]
-    changes: Changes = state | archived | dict(collected.transport.settle(consumed, held)) | office.put_up
+    changes: Changes = {path: one if isinstance(one, bytes | None) else one.entry for path, one in state.items()}
+    changes |= archived | dict(collected.transport.settle(consumed, held)) | office.put_up
     changes.update(leaving(base.files, paths, base.manifest.kept_from, kept))
     changes[paths.manifest(number)] = proof
     changes[paths.meta] = document(meta.as_json())
@@ -185,22 +185,26 @@ def _book(ledger: Ledger, workers: Workers, admission: Admission, receipts: Iter
         ledger.add(ledger_frame(candidate, receipt.frame, moment), entry)
 
 
-def digests(state: Changes, records: dict[str, int]) -> dict[str, dict[str, object]]:
+def digests(state: Mapping[str, Content | Entry | None], records: dict[str, int]) -> dict[str, dict[str, object]]:
     """The SHA-256 of each file that a frame writes, and how many records it holds, where that is known."""
     return {
-        path: {"sha256": sha256(data).hexdigest()} | ({"records": records[path]} if path in records else {})
-        for path, data in sorted(state.items())
-        if isinstance(data, bytes)
+        path: {"sha256": digest(one) if isinstance(one, bytes) else one.sha256}
+        | ({"records": records[path]} if path in records else {})
+        for path, one in sorted(state.items())
+        if one is not None and not isinstance(one, Entry)
     }
 
 
-def state_tree_after(base: Base, state: Changes) -> tuple[str, dict[str, str]]:
+def state_tree_after(base: Base, state: Mapping[str, Content | Entry | None]) -> tuple[str, dict[str, str]]:
     """The state tree's id after these changes, and the blob ids of adopted files outside the state folder."""
     files, folder, outside = base.files, base.paths.state, base.paths.outside_the_digest()
     inside: dict[str, Entry | None] = {}
     adopted = dict(base.manifest.adopted)
-    for path, data in state.items():
-        entry = Entry(FILE, object_id("blob", data, files.object_format)) if isinstance(data, bytes) else data
+    for path, one in state.items():
+        if isinstance(one, bytes):
+            entry: Entry | None = Entry(FILE, object_id("blob", one, files.object_format))
+        else:
+            entry = one if isinstance(one, Entry | None) else one.entry
         top, _, rest = path.partition(folder + "/")
         if top or not rest:
             if entry is not None:

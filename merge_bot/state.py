@@ -19,6 +19,21 @@ from merge_bot.tree import FILE, TREE, Entry, edited, object_id
 _DEPTH = 250
 
 
+class Stored(Protocol):
+    """The content of a finished file that is written elsewhere, and no longer held here."""
+
+    @property
+    def entry(self) -> Entry:
+        """What the file is in a tree."""
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the content, in hex."""
+
+
+Content = bytes | Stored
+
+
 class Files(Protocol):
     """The files of one commit. Paths are relative to the repository's root, with `/`."""
 

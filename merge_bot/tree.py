@@ -7,7 +7,8 @@ https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
+from functools import partial
 from typing import NamedTuple
 
 TREE = "040000"
@@ -65,31 +66,44 @@ def edited(
     changes: Mapping[str, Entry | None],
     read: Callable[[str], Entries],
     *,
-    without: Iterable[str] = (),
+    without: Container[str] = (),
     object_format: str = "sha1",
+    write: Callable[[bytes], str] | None = None,
 ) -> str:
     """The id of tree `root` after `changes` (path → entry, None removes); None as root is the empty tree.
 
     `read` gives the entries of a tree id; only trees on the way to a change are read. `without` names entries of
-    the root to leave out. A folder left empty disappears, as git has no empty folders.
+    the root to leave out. A folder left empty disappears, as git has no empty folders. `write` takes each new tree
+    and gives its id; by default it is only computed.
     """
+    write = write or partial(object_id, "tree", object_format=object_format)
+    start = {name: entry for name, entry in (read(root) if root else {}).items() if name not in without}
+    entries = _edited(start, changes, read, write)
+    return write(encode(entries))
+
+
+def _edited(
+    entries: Entries,
+    changes: Mapping[str, Entry | None],
+    read: Callable[[str], Entries],
+    write: Callable[[bytes], str],
+) -> Entries:
+    after = dict(entries)
     nested: dict[str, dict[str, Entry | None]] = {}
-    entries = dict(read(root)) if root else {}
-    for name in without:
-        entries.pop(name, None)
     for path, entry in changes.items():
         head, _, rest = path.partition("/")
         if rest:
             nested.setdefault(head, {})[rest] = entry
         elif entry is None:
-            entries.pop(head, None)
+            after.pop(head, None)
         else:
-            entries[head] = entry
-    for head, below in nested.items():
-        old = entries.get(head)
-        new = edited(old.id if old and old.is_tree else None, below, read, object_format=object_format)
-        if new != object_id("tree", b"", object_format):
-            entries[head] = Entry(TREE, new)
-        elif old and old.is_tree:
-            del entries[head]
-    return object_id("tree", encode(entries), object_format)
+            after[head] = entry
+    for head, further in nested.items():
+        old = after.get(head)
+        before = read(old.id) if old and old.is_tree else {}
+        below = _edited(before, further, read, write)
+        if below and below != before:
+            after[head] = Entry(TREE, write(encode(below)))
+        elif not below and before:
+            del after[head]
+    return after

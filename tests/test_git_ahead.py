@@ -1,81 +1,94 @@
-"""Contents that go to git ahead of their commit."""
+"""Contents that are written ahead of their commit, and packs as git reads them."""
 
 from __future__ import annotations
 
-import os
-import signal
+import resource
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
 from merge_bot.errors import GitFailed
-from merge_bot.git import process
+from merge_bot.git import Entry
 from merge_bot.tree import object_id
 from tests.repo import AUTHOR, BRANCH, Repo
 
+MakeRepo = Callable[..., Repo]
 LARGE = b"line\n" * 1_000_000
+NOISE = Random(1).randbytes(3_000_000)
 
 
 def litter(repo: Repo) -> list[str]:
     build = [ref for ref in repo.refs() if ref.startswith("refs/dreamcatcher/")]
-    return build + [path.name for pattern in ("*crash*", "**/tmp_*") for path in (repo.path / ".git").glob(pattern)]
+    return build + [path.name for path in (repo.path / ".git").glob("**/tmp_*")]
 
 
 def test_a_commit_is_the_same_with_and_without(repo: Repo) -> None:
     base = repo.commit({"a": b"1"})
-    files = {"b": LARGE, "c/ü \n": b"", "d": b"blob\ndata 3\n"}
+    files = {"b": LARGE, "c/ü \n": b"", "d": b"small", "e": NOISE}
     with repo.opened() as found:
         plain = found.write_commit(base, files, "x\n", AUTHOR, 0)
-        for path, data in files.items():
-            found.write_ahead(path, data)
-        assert found.write_commit(base, files, "x\n", AUTHOR, 0) == plain
+        sent = {path: found.write_ahead(data) for path, data in files.items()}
+        entries = {path: one.entry for path, one in sent.items()}
+        assert entries == {path: Entry("100644", object_id("blob", data)) for path, data in files.items()}
+        assert found.write_commit(base, entries, "x\n", AUTHOR, 0) == plain
         assert found.compare_and_swap(BRANCH, plain, base)
-        assert [found.read_blob(object_id("blob", data)) for data in files.values()] == list(files.values())
+        assert [found.read_blob(one.id) for one in entries.values()] == list(files.values())
     assert litter(repo) == []
 
 
-def test_what_changed_its_mind_or_was_not_sent_is_written_as_it_is_said_last(repo: Repo) -> None:
+def test_what_was_sent_and_is_not_wanted_is_in_no_tree(repo: Repo) -> None:
     base = repo.commit({"a": b"1"})
     with repo.opened() as found:
-        found.write_ahead("a", b"sent, then otherwise")
-        found.write_ahead("b", b"sent, then not wanted")
-        found.write_ahead("c", b"sent twice, first")
-        found.write_ahead("c", b"sent twice, last")
-        made = found.write_commit(base, {"a": b"2", "c": b"sent twice, first", "d": b"4"}, "x\n", AUTHOR, 0)
+        found.write_ahead(b"not wanted")
+        wanted = found.write_ahead(LARGE)
+        made = found.write_commit(base, {"b": wanted.entry, "c": b"said now"}, "x\n", AUTHOR, 0)
         assert found.compare_and_swap(BRANCH, made, base)
-        again = found.write_commit(made, {"a": b"sent, then otherwise"}, "y\n", AUTHOR, 0)
+        again = found.write_commit(made, {"d": wanted.entry}, "y\n", AUTHOR, 0)
         assert found.compare_and_swap(BRANCH, again, made)
-    held = {path: repo.git("cat-file", "blob", blob) for path, blob in repo.files().items()}
-    assert held == {"a": "sent, then otherwise", "c": "sent twice, first", "d": "4"}
+    assert sorted(repo.files()) == ["a", "b", "c", "d"]
+    assert repo.files()["d"] == object_id("blob", LARGE)
 
 
 def test_nothing_is_left_behind_where_no_commit_follows(repo: Repo) -> None:
     repo.commit({"a": b"1"})
     with repo.opened() as found:
-        found.write_ahead("b", LARGE)
+        found.write_ahead(LARGE)
     assert litter(repo) == []
     assert list(repo.files()) == ["a"]
 
 
-@pytest.mark.parametrize("size", [1, len(LARGE)])
-def test_a_git_that_dies_meanwhile_is_told_when_the_commit_is_made(
-    repo: Repo, size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("ahead", [True, False])
+def test_a_full_disk_is_told_and_leaves_nothing(repo: Repo, ahead: bool) -> None:
     base = repo.commit({"a": b"1"})
-    started: list[process.Running] = []
-    start: Callable[..., process.Running] = process.Git.start
-
-    def watched(self: process.Git, *arguments: str, writes: bool = False) -> process.Running:
-        started.append(start(self, *arguments, writes=writes))
-        return started[-1]
-
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with repo.opened() as found:
-        monkeypatch.setattr(process.Git, "start", watched)
-        found.write_ahead("b", b"1")
-        os.kill(started[0].pid, signal.SIGKILL)
-        data = LARGE[:size]
-        found.write_ahead("c", data)
-        with pytest.raises(GitFailed):
-            found.write_commit(base, {"b": b"1", "c": data}, "x\n", AUTHOR, 0)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+        try:
+            with pytest.raises(GitFailed, match=r"objects/pack: File too large\. Nothing was changed; make room"):
+                new = found.write_ahead(NOISE).entry if ahead else NOISE
+                found.write_commit(base, {"b": new}, "x\n", AUTHOR, 0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert litter(repo) == []
+    with repo.opened() as found:
         assert found.compare_and_swap(BRANCH, found.write_commit(base, {"b": b"1"}, "x\n", AUTHOR, 0), base)
-    assert sorted(repo.files()) == ["a", "b"]
+
+
+@pytest.mark.parametrize(("object_format", "far"), [("sha1", 1 << 31), ("sha1", 100_000), ("sha256", 100_000)])
+def test_git_verifies_what_we_write(
+    make_repo: MakeRepo, object_format: str, far: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sizes around each step of an object's head, one object twice, and places that the index keeps elsewhere."""
+    monkeypatch.setattr("merge_bot.git.pack._FAR", far)
+    repo = make_repo("repo", f"--object-format={object_format}")
+    files = {f"f{size}": NOISE[:size] for size in (0, 1, 15, 16, 17, 2047, 2048, 2049, 262_143, 262_144, 300_000)}
+    with repo.opened() as found:
+        made = found.write_commit(None, files | {"again": NOISE[:16], "deep/er/e": b""}, "x\n", AUTHOR, 0)
+        assert found.compare_and_swap(BRANCH, made, None)
+        assert found.read_blobs(repo.files().values()) == {
+            object_id("blob", data, object_format): data for data in files.values()
+        }
+    (index,) = (repo.path / ".git/objects/pack").glob("*.idx")
+    repo.git("verify-pack", str(index))
+    assert repo.git("fsck", "--strict", "--full", "--no-dangling") == ""

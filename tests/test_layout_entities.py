@@ -15,7 +15,7 @@ from merge_bot.layouts import entities as entities_layout
 from merge_bot.layouts.entities import entity_name
 from merge_bot.state import MemoryFiles
 from merge_bot.tree import Entry
-from tests.layout_bench import HOSTILE, KEYED, Bench, CountingFiles, rules_of, stops
+from tests.layout_bench import HOSTILE, KEYED, Bench, CountingFiles, batch_of, rules_of, stops
 from tests.world import schema
 
 
@@ -103,6 +103,15 @@ def test_an_entity_that_is_none_stops_the_merge(name: str, data: bytes, strategy
     lines = stops({f"state/things/{name}": data}, schema(strategy, layout="entities", **KEYED), ["kai"]).splitlines()
     assert lines[1].startswith(f"  state/things/{name}")
     assert lines[2] == f"    {said}"
+
+
+def test_new_observations_are_never_added_to_what_is_no_list_of_records() -> None:
+    rules = rules_of(schema("observe", layout="entities", **KEYED))
+    marked = b'{"id":"kai"}\n<<<<<<< ours\n{"id":"kai"}\n'
+    store = Bench(rules, MemoryFiles({"state/things/kai.jsonl": marked})).open()
+    store.append([batch_of(rules, {"id": "kai"})])
+    with pytest.raises(UnreadableState, match=r"kai\.jsonl:2"):
+        list(store.flush())
 
 
 def test_an_entity_that_is_no_plain_file_stops_the_merge() -> None:

@@ -5,7 +5,7 @@ files  lock               our own file operations, a lock between processes
 letters                   every sentence about git
 objects  history          reading: blobs and trees; what happened between commits
 shallow                   clones that have only the newest history
-write  ahead              a commit by fast-import, its large contents ahead of it; a ref by compare-and-swap
+write  pack  ahead        a commit as one pack, its large contents ahead of it; a ref by compare-and-swap
 scan                      what lies in the work tree and nobody committed
 line                      what is new on branches that only grow
 consumed  local  checkout the work tree follows its branch, with no edit discarded
@@ -17,6 +17,7 @@ credentials  secrets      addresses, tokens, and what is never shown
 
 from __future__ import annotations
 
+from merge_bot.git.ahead import Sent
 from merge_bot.git.history import Change, Landing, LastChange
 from merge_bot.git.repository import Repository
 from merge_bot.git.scan import LocalFile, LocalFiles
@@ -34,4 +35,5 @@ __all__ = [
     "LocalFiles",
     "New",
     "Repository",
+    "Sent",
 ]

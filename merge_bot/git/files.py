@@ -105,3 +105,23 @@ def remove(path: bytes) -> None:
     """Remove a file; nothing happens if it is gone."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
+
+
+def create(path: bytes) -> BinaryIO:
+    """A new file of ours, open for writing and reading; its folder is made if it is missing."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return open(path, "x+b")
+
+
+def settle(file: BinaryIO, path: bytes, target: bytes) -> None:
+    """Close a file that was created, and give it its name, on the disk when this returns. Nobody writes to it again."""
+    with file:
+        file.flush()
+        os.fchmod(file.fileno(), 0o444)
+        os.fsync(file.fileno())
+    rename(path, target)
+    folder = os.open(os.path.dirname(target), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

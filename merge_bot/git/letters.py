@@ -58,6 +58,13 @@ def no_object(name: str) -> str:
     )
 
 
+def cannot_write(folder: str, problem: OSError) -> str:
+    return (
+        f"New objects cannot be written into {printable(folder)}: {problem.strerror}. Nothing was changed; make room "
+        "(or give the right to write) there and run again."
+    )
+
+
 def other_kind(name: str, kind: str, wanted: str) -> str:
     return (
         f"Object {printable(name[:80])} is a {kind}, where a {wanted} was expected. `git fsck` tells if it is damaged."

@@ -18,6 +18,7 @@ from merge_bot.tree import Entry, parse
 T = TypeVar("T")
 _PIECE = 1 << 20
 _TREES = 128
+_MUCH = 1 << 24
 
 
 class Info(NamedTuple):
@@ -74,6 +75,8 @@ class Objects:
         contents = {}
         for name, answer in zip(wanted, self._ask("contents", wanted, take), strict=True):
             contents[name] = _expected(name, answer, kind)[1]
+        if sum(map(len, contents.values())) > _MUCH:
+            self.close()  # it keeps what it unpacked, up to 100 MB, and there is little more to ask
         return contents
 
     def digests(self, names: Iterable[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from types import TracebackType
 
 from merge_bot.errors import RepositoryError
 from merge_bot.git import history, letters
+from merge_bot.git.ahead import Sent
 from merge_bot.git.checkout import Checkout, Update
 from merge_bot.git.history import Change, Landing, LastChange
 from merge_bot.git.objects import Objects
@@ -38,7 +39,7 @@ class Repository:
         self.remote_branch: str | None = None
         self._git = git
         self._objects = Objects(git, object_format)
-        self._writer = Writer(git, self._objects, git_dir, object_format)
+        self._writer = Writer(git, self._objects, str(self.common_dir / "objects"), object_format)
         self._shallow = Shallow(git, self.common_dir / "shallow")
         self._checkout: Checkout | None = None
         if work_tree is not None:
@@ -229,12 +230,12 @@ class Repository:
 
     # --- writing
 
-    def write_ahead(self, path: str, data: bytes) -> None:
-        """Give git, beside other work, what a file of the next commit will hold, if it comes to that.
+    def write_ahead(self, data: bytes) -> Sent:
+        """Write, beside other work, what a file of the next commit will hold, if it comes to that.
 
-        Worth it for much that is known early: `write_commit` then finds these very bytes written already.
+        Worth it for much that is known early: large contents are compressed by another thread, and not held here.
         """
-        self._writer.ahead(path, data)
+        return self._writer.ahead(data)
 
     def write_commit(
         self,

@@ -1,4 +1,4 @@
-"""Writing: a commit by one `git fast-import`, a ref by one compare-and-swap. No index, no work tree.
+"""Writing: a commit as one pack, a ref by one compare-and-swap. No index, no work tree.
 
 A commit under construction hangs on a private ref, refs/dreamcatcher/build/<pid>-<random>, so that a pruning gc
 leaves it alone; the compare-and-swap that puts it in place removes that ref in the same transaction.
@@ -6,22 +6,23 @@ leaves it alone; the compare-and-swap that puts it in place removes that ref in 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
-from merge_bot.errors import GitFailed
-from merge_bot.git import files
-from merge_bot.git.ahead import Ahead
+from merge_bot.errors import GitFailed, RepositoryError
+from merge_bot.git import files, letters
+from merge_bot.git.ahead import Ahead, Sent
 from merge_bot.git.objects import Objects
-from merge_bot.git.process import Git, Running, raw
-from merge_bot.tree import FILE, Entry
+from merge_bot.git.pack import TEMPORARY, Pack
+from merge_bot.git.process import Git, raw
+from merge_bot.tree import FILE, Entry, edited
 
 BUILD_REFS = "refs/dreamcatcher/build/"
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
-_PLAIN = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_./-]*\Z")
 _NOT_IN_A_NAME = re.compile(r"[<>\n\0]+")
 
 _building_here: set[str] = set()  # the build refs of this process, whichever object wrote them
@@ -48,18 +49,18 @@ New = bytes | Content | Entry | None
 class Writer:
     """Writes commits and moves refs of one repository."""
 
-    def __init__(self, git: Git, objects: Objects, git_dir: str, object_format: str) -> None:
-        self._git, self._objects, self._git_dir = git, objects, git_dir
+    def __init__(self, git: Git, objects: Objects, folder: str, object_format: str) -> None:
+        self._git, self._objects, self._folder = git, objects, os.fsencode(folder)
         self.nothing = "0" * (64 if object_format == "sha256" else 40)
         self._building: dict[str, list[str]] = {}
         self._object_format = object_format
         self._ahead: Ahead | None = None
 
-    def ahead(self, path: str, data: bytes) -> None:
+    def ahead(self, data: bytes) -> Sent:
         """Write now, beside other work, what a file of the next commit will hold."""
         if self._ahead is None:
-            self._ahead = Ahead(self._git.start(*_COMMAND, writes=True), self._object_format)
-        self._ahead.send(path, data)
+            self._ahead = Ahead(self._new())
+        return self._ahead.send(data)
 
     def commit(
         self,
@@ -72,29 +73,23 @@ class Writer:
         """The id of a new commit: `base` with `changes`. No branch is moved.
 
         Pairs may be generated, so that not all content is in memory at once; a later one wins. Raises ValueError
-        for a path that git cannot hold, GitFailed.
+        for a path that git cannot hold, RepositoryError for an object that is not there, GitFailed.
         """
         self.remove_leftovers()
+        ahead, self._ahead = self._ahead, None
+        pack = ahead.finish() if ahead else self._new()
+        try:
+            entries = self._entries(changes.items() if isinstance(changes, Mapping) else changes, pack)
+            root = self._objects.commit_tree(base) if base else None
+            tree = edited(root, entries, self._objects.tree, write=pack.add_tree)
+            commit = pack.add("commit", _commit(tree, base, message, author, when))
+            pack.finish()
+        except BaseException:
+            pack.discard()
+            raise
         ref = f"{BUILD_REFS}{os.getpid()}-{secrets.token_hex(8)}"
         _building_here.add(ref)
-        pairs = changes.items() if isinstance(changes, Mapping) else changes
-        ahead, self._ahead = self._ahead, None
-        process = ahead.finish() if ahead else self._git.start(*_COMMAND, writes=True)
-        try:
-            _begin(process.stdin, ref, base, message, author, when)
-            for path, new in pairs:
-                if ahead and isinstance(new, bytes) and (found := ahead.found(path, new)):
-                    new = Entry(FILE, found)
-                _change(process.stdin, raw(path), new)
-            process.stdin.write(b"get-mark :1\ndone\n")
-            process.stdin.flush()
-            commit = process.stdout.readline().decode().strip()
-            if process.finish() != 0 or not commit:
-                raise process.failure()
-        except BrokenPipeError as problem:
-            raise process.failure() from problem
-        finally:
-            self._clean_up_after(process)
+        self._git.run("update-ref", "-z", "--stdin", stdin=b"create %s\0%s\0" % (raw(ref), raw(commit)), writes=True)
         self._building.setdefault(commit, []).append(ref)
         return commit
 
@@ -126,67 +121,54 @@ class Writer:
         """Let go of all that was not put in place."""
         ahead, self._ahead = self._ahead, None
         if ahead:
-            self._clean_up_after(ahead.finish())
+            with contextlib.suppress(GitFailed):
+                ahead.finish().discard()
         self.discard(list(self._building))
 
     def remove_leftovers(self) -> None:
-        """Build refs of processes that are no more."""
+        """What processes that are no more were building: refs, and packs that nobody can see."""
         out = self._git.run("for-each-ref", "--format=%(refname)", BUILD_REFS).out
         self._remove([ref for ref in out.decode().split() if not _in_use(ref)])
+        packs = os.path.join(self._folder, b"pack")
+        for name in files.entries(packs):
+            if name.startswith(TEMPORARY) and not _runs(name.removeprefix(TEMPORARY).partition(b"-")[0].decode()):
+                files.remove(os.path.join(packs, name))
 
     def _remove(self, refs: Iterable[str]) -> None:
         if stdin := b"".join(b"delete %s\0\0" % raw(ref) for ref in refs):
             self._git.run("update-ref", "-z", "--stdin", stdin=stdin, writes=True)
 
-    def _clean_up_after(self, process: Running) -> None:
-        """fast-import leaves a report in the repository whenever it does not end well."""
-        process.stop()
-        files.remove(os.path.join(os.fsencode(self._git_dir), b"fast_import_crash_%d" % process.pid))
+    def _new(self) -> Pack:
+        return Pack(self._folder, self._object_format)
+
+    def _entries(self, pairs: Iterable[tuple[str, New]], pack: Pack) -> dict[str, Entry | None]:
+        """Each path's entry, new content written. Raises RepositoryError for objects that nobody has."""
+        entries: dict[str, Entry | None] = {}
+        for path, new in pairs:
+            if isinstance(new, Entry) and not _ID.match(new.id):
+                raise ValueError(f"not an object id: {new.id!r}")
+            if isinstance(new, bytes):
+                new = Content(FILE, new)
+            entries[_checked(path)] = Entry(new.mode, pack.add("blob", new.data)) if isinstance(new, Content) else new
+        wanted = list({one.id for one in entries.values() if one and one.id not in pack})
+        for name, found in zip(wanted, self._objects.info(wanted), strict=True):
+            if found is None:
+                raise RepositoryError(letters.no_object(name))
+        return entries
 
 
-# Measured: compression 1 and no deltas take a third of the default's time, on few big blobs a fifth. One pack a commit
-# (no unpacking into loose objects, each synced to the disk by itself) takes a seventh for 40 files; the clone's own
-# `git gc --auto`, which runs with people's commits and fetches, gathers the packs.
-_COMMAND = (
-    "-c", "core.compression=1", "-c", "pack.compression=1", "-c", "core.ignoreCase=false",
-    "-c", "fastimport.unpackLimit=1", "fast-import", "--quiet", "--done", "--depth=0",
-)  # fmt: skip
-
-
-def _begin(stream: IO[bytes], ref: str, base: str | None, message: str, author: Identity, when: int) -> None:
+def _commit(tree: str, base: str | None, message: str, author: Identity, when: int) -> bytes:
     name, email = (raw(_NOT_IN_A_NAME.sub(" ", part).strip()) for part in author)
-    who = b" ".join(part for part in (name, b"<%s>" % email) if part)
-    text = raw(message)
-    stream.write(
-        b"commit %s\nmark :1\ncommitter %s %d +0000\n" % (raw(ref), who, when)
-        + b"data %d\n%s\n" % (len(text), text)
-        + (b"from %s\n" % raw(base) if base else b"")
-    )
+    who = b" ".join(part for part in (name, b"<%s> %d +0000" % (email, when)) if part)
+    parent = b"parent %s\n" % raw(base) if base else b""
+    return b"tree %s\n%bauthor %b\ncommitter %b\n\n%b" % (raw(tree), parent, who, who, raw(message))
 
 
-def _change(stream: IO[bytes], path: bytes, new: New) -> None:
-    if new is None:
-        stream.write(b"D %s\n" % _quoted(path))
-    elif isinstance(new, Entry):
-        if not _ID.match(new.id):
-            raise ValueError(f"not an object id: {new.id!r}")
-        stream.write(b"M %s %s %s\n" % (new.mode.encode(), new.id.encode(), _quoted(path)))
-    else:
-        mode, data = new if isinstance(new, Content) else (FILE, new)
-        stream.write(b"M %s inline %s\ndata %d\n" % (mode.encode(), _quoted(path), len(data)))
-        stream.write(data)
-        stream.write(b"\n")
-
-
-def _quoted(path: bytes) -> bytes:
-    """A path as fast-import reads it: C-quoted if there is anything odd in it."""
-    if any(part in (b"", b".", b"..") or part.lower() == b".git" for part in path.split(b"/")) or b"\0" in path:
-        raise ValueError(f"git cannot hold a file at {path!r}")
-    if _PLAIN.match(path):
-        return path
-    return b'"%s"' % b"".join(
-        bytes([byte]) if 32 <= byte < 127 and byte not in b'"\\' else b"\\%03o" % byte for byte in path
-    )
+def _checked(path: str) -> str:
+    parts = path.split("/")
+    if any(part in ("", ".", "..") or part.lower() == ".git" for part in parts) or "\0" in path:
+        raise ValueError(f"git cannot hold a file at {raw(path)!r}")
+    return path
 
 
 def _in_use(ref: str) -> bool:
@@ -194,9 +176,14 @@ def _in_use(ref: str) -> bool:
     number = ref.removeprefix(BUILD_REFS).partition("-")[0]
     if not number.isdecimal() or int(number) == os.getpid():
         return ref in _building_here
+    return _runs(number)
+
+
+def _runs(number: str) -> bool:
+    """Whether there is a process of this number."""
     try:
         os.kill(int(number), 0)
-    except (ProcessLookupError, OverflowError):
+    except (ProcessLookupError, OverflowError, ValueError):
         return False
     except PermissionError:
         return True

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from merge_bot.batch import Batch
 from merge_bot.collection import Collection, Mark
 from merge_bot.paths import Paths
-from merge_bot.state import Files
+from merge_bot.state import Content, Files
 
 WHOLE = ""
 """The key of a collection that is one value: a sum's object of counters, a union's array in one file."""
@@ -26,7 +26,7 @@ class Change:
     """One file after the frame, with its number of records before and after."""
 
     path: str
-    data: bytes
+    data: Content
     before: int
     after: int
 

@@ -14,7 +14,7 @@ from tests.benchmarks.stopwatch import Stopwatch
 
 STAGES = {
     "merge_bot.frame:collect": "collect",
-    "merge_bot.frame:validate_all": "validate",
+    "merge_bot.frame:judge_all": "validate",
     "merge_bot.frame:validate": "validate",
     "merge_bot.frame:admit": "validate",
     "merge_bot.frame:merge": "merge",
