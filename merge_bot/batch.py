@@ -7,14 +7,14 @@ refer to. A column of each costs a fraction of an object a record; an `Operation
 from __future__ import annotations
 
 from array import array
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import accumulate, compress
 from typing import Any, NamedTuple, overload
 
 import orjson
 
-from merge_bot.canonical import key_bytes, lines
-from merge_bot.collection import OBSERVE, SEGMENTS, Collection, Marks
+from merge_bot.canonical import lines
+from merge_bot.collection import Collection, Marks
 from merge_bot.delta import Operation, Origin
 from merge_bot.references import References, references_of
 
@@ -65,7 +65,7 @@ class Batch(Sequence[Operation]):
     ) -> Batch:
         """The columns of `records`, each of which satisfies the collection's schema."""
         return cls(
-            origin, rules.name, runs, lines(records), marks_of(rules, records), references_of(rules, others, records)
+            origin, rules.name, runs, lines(records), rules.marks_of(records), references_of(rules, others, records)
         )
 
     @classmethod
@@ -85,12 +85,13 @@ class Batch(Sequence[Operation]):
     def __getitem__(self, row: int | slice) -> Operation | Sequence[Operation]:
         if isinstance(row, slice):
             return [self[one] for one in range(*row.indices(len(self)))]
-        return self._operation(row, self.line(row))
+        return self.operation(row, self.line(row))
 
     def __iter__(self) -> Iterator[Operation]:
-        return (self._operation(row, one) for row, one in enumerate(self.each_line()))
+        return (self.operation(row, one) for row, one in enumerate(self.each_line()))
 
-    def _operation(self, row: int, data: bytes) -> Operation:
+    def operation(self, row: int, data: bytes) -> Operation:
+        """The operation in a row whose line is at hand."""
         index, pointer = self._place(self._at[row])
         return Operation(self.origin, index, self.collection, pointer, orjson.loads(data))
 
@@ -141,12 +142,3 @@ class Batch(Sequence[Operation]):
                 return run.first + at, f"{run.pointer}/{run.place + at}"
             at -= run.size
         raise IndexError(at)
-
-
-def marks_of(rules: Collection, records: Iterable[Mapping[str, Any]]) -> Marks:
-    """What each record's key is known by; empty where a collection never asks for keys."""
-    if rules.layout == SEGMENTS:
-        if rules.strategy == OBSERVE:
-            return ()
-        return array("Q", b"".join([key_bytes(rules.key_of(one) or "") for one in records]))
-    return [rules.key_of(one) or "" for one in records]

@@ -5,13 +5,13 @@ The rules stand in the schema's `x-merge`. This file is the noun; `schemas` read
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from merge_bot.canonical import compact, key_hash
+from merge_bot.canonical import compact, key_hash, key_hashes
 
 SUM, UNION, APPEND, OBSERVE, LAST_WRITER_WINS = "sum", "union", "append", "observe", "last-writer-wins"
 LATEST, FIRST, HOLD, MAX, MIN, PREFER_WORKER = "latest", "first", "hold", "max", "min", "prefer-worker"
@@ -110,37 +110,58 @@ class Collection:
         A record of an append collection: `[0,…]` by `key`, `[1,…]` by `else_key`. Elsewhere a single string or
         integer field is its own text, several are a JSON array.
         """
-        for space, names, hashed in self._spaces:
-            values = [record.get(name) for name in names]
-            if None not in values:
-                for at in hashed:
-                    values[at] = sha256(compact(values[at])).hexdigest()
-                return self._key_text(space, values)
-        return None
+        values = self._values_of(record)
+        return None if values is None else self._key_text(values)
 
     def key_for(self, value: Any) -> str:
         """The key text of the record that a reference with this value means (single-field keys only)."""
-        return self._key_text(0, [value])
+        return self._key_text([0, value])
 
     def mark(self, key: str) -> Mark:
         """What a key of this collection is known by."""
         return key_hash(key) if self.layout == SEGMENTS else key
 
+    def marks_of(self, records: Iterable[Mapping[str, Any]]) -> Marks:
+        """What the records' keys are known by; empty where nobody asks for keys: observations in segments have none."""
+        if self.layout != SEGMENTS:
+            return [self.key_of(one) or "" for one in records]
+        if self.strategy == OBSERVE:
+            return ()
+        found = map(self._values_of, records)
+        return key_hashes(b"" if values is None else compact(values) for values in found)
+
+    def marks_for(self, values: Sequence[Any]) -> Marks:
+        """What the records are known by that references with these values mean."""
+        if self.layout == SEGMENTS:
+            return key_hashes(compact([0, value]) for value in values)
+        return [self.key_for(value) for value in values]
+
+    def _values_of(self, record: Mapping[str, Any]) -> list[Any] | None:
+        """The number of the first key space that the record has all fields of, and their values."""
+        get = record.get
+        for space, names, hashed in self._spaces:
+            values = [space, *map(get, names)]
+            if None not in values:
+                for at in hashed:
+                    values[at] = sha256(compact(values[at])).hexdigest()
+                return values
+        return None
+
     @cached_property
     def _spaces(self) -> list[tuple[int, list[str], list[int]]]:
-        """Each key space that there is: its number, its fields, and which of them are hashed."""
+        """Each key space that there is: its number, its fields, and which of them, counted from one, are hashed."""
         return [
-            (space, [part.name for part in fields], [at for at, part in enumerate(fields) if part.hashed])
+            (space, [part.name for part in fields], [at for at, part in enumerate(fields, start=1) if part.hashed])
             for space, fields in enumerate((self.key, self.else_key))
             if fields
         ]
 
-    def _key_text(self, space: int, values: list[Any]) -> str:
+    def _key_text(self, values: list[Any]) -> str:
         if self.strategy == APPEND:
-            return compact([space, *values]).decode()
-        if len(values) == 1 and isinstance(values[0], str):
-            return values[0]
-        return compact(values[0] if len(values) == 1 else values).decode()
+            return compact(values).decode()
+        if len(values) == 2:
+            return values[1] if isinstance(values[1], str) else compact(values[1]).decode()
+        return compact(values[1:]).decode()
 
     @property
     def holding(self) -> Mapping[str, str]:

@@ -46,7 +46,8 @@ def _each(value: Any) -> Sequence[Any]:
 
 def _marks(target: Collection, values: Sequence[Any]) -> Marks:
     """The mark of each value; many name the same few."""
-    known = {value: target.mark(target.key_for(value)) for value in set(values)}
+    names = list(set(values))
+    known = dict(zip(names, target.marks_for(names), strict=True))
     marks: Iterator[Any] = map(known.__getitem__, values)
     return array("Q", marks) if target.layout == SEGMENTS else list(marks)
 

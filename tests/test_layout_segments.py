@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
+
 import pytest
 
-from merge_bot import batch, canonical
+from merge_bot import canonical, collection
 from merge_bot.collection import Mark
 from merge_bot.errors import UnreadableState
 from merge_bot.layouts import segments as segments_layout
@@ -62,7 +64,7 @@ def test_only_segments_that_are_hit_are_read() -> None:
 
 
 def test_a_forged_hash_makes_no_record_disappear(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "key_bytes", lambda key: b"\1" * 8)
+    monkeypatch.setattr(collection, "key_hashes", lambda keys: array("Q", b"\1" * 8 * len(list(keys))))
     monkeypatch.setattr(segments_layout, "key_hash", lambda key: int.from_bytes(b"\1" * 8, "big"))
     bench = Bench(rules_of(SEGMENTS))
     appended(bench, "a", "b")

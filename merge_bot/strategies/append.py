@@ -27,42 +27,58 @@ class Kept(NamedTuple):
     origin: Origin | None
 
 
+class Suspect(NamedTuple):
+    """An operation whose key may be taken."""
+
+    operation: Operation
+    key: str
+    content: bytes
+
+
 class Append:
     """One record per key; the first stays."""
 
     def fold(self, rules: Collection, batches: Sequence[Batch], ground: Ground) -> list[Loss]:
-        suspects = _suspects(batches, ground)
-        taken = _in_state(rules, batches, ground, suspects) if suspects else {}
+        marks = _taken_marks(batches, ground)
+        suspects = [_suspects(rules, batch, marks) for batch in batches]
+        keys = {one.key for found in suspects for one in found.values()}
+        taken = {key: Kept(record, compact(record), None) for key, record in ground.store.records(keys).items()}
         refused: dict[str, list[Operation]] = {}
         losses: list[Loss] = []
         entering: list[Batch] = []
-        for batch in batches:
-            if suspects.isdisjoint(batch.marks):
-                entering.append(batch)
-                continue
-            kept: list[int] = []
-            for row, mark in enumerate(batch.marks):
-                if mark not in suspects:
-                    kept.append(row)
-                    continue
-                operation, content = batch[row], batch.line(row)
-                key = rules.key_of(operation.record) or ""
+        for batch, found in zip(batches, suspects, strict=True):
+            out = set()
+            for row, (operation, key, content) in found.items():
                 first = taken.setdefault(key, Kept(operation.record, content, operation.origin))
                 if first.record is operation.record:
-                    kept.append(row)
-                elif first.content == content:
+                    continue
+                out.add(row)
+                if first.content == content:
                     losses.append(Loss(operation, Outcome.DUPLICATE, Reason.SAME_RECORD, detail={"key": key}))
                 else:
                     losses.append(_conflict(key, operation, first))
                     refused.setdefault(key, []).append(operation)
-            entering.append(batch.only(kept))
+            entering.append(batch.only([row for row in range(len(batch)) if row not in out]) if out else batch)
         for key, ones in refused.items():
             _open(ground.conflicts, rules.name, key, taken[key], ones)
         ground.store.append(entering)
         return losses
 
 
-def _suspects(batches: Sequence[Batch], ground: Ground) -> set[Mark]:
+def _suspects(rules: Collection, batch: Batch, marks: set[Mark]) -> dict[int, Suspect]:
+    """The operations with one of these marks, by row."""
+    if marks.isdisjoint(batch.marks):
+        return {}
+    lines = batch.each_line()
+    found = {}
+    for row, mark in enumerate(batch.marks):
+        if mark in marks:
+            operation = batch.operation(row, lines[row])
+            found[row] = Suspect(operation, rules.key_of(operation.record) or "", lines[row])
+    return found
+
+
+def _taken_marks(batches: Sequence[Batch], ground: Ground) -> set[Mark]:
     """The marks that stand in the state already or come more than once: only there can a key be taken."""
     seen: set[Mark] = set()
     twice: set[Mark] = set()
@@ -73,18 +89,6 @@ def _suspects(batches: Sequence[Batch], ground: Ground) -> set[Mark]:
             twice.update(mark for mark, times in Counter(batch.marks).items() if times > 1)
         seen |= marks
     return twice | ground.store.present(seen)
-
-
-def _in_state(rules: Collection, batches: Sequence[Batch], ground: Ground, suspects: set[Mark]) -> dict[str, Kept]:
-    """What the state holds under the keys of suspect rows."""
-    keys = {
-        rules.key_of(batch[row].record) or ""
-        for batch in batches
-        if not suspects.isdisjoint(batch.marks)
-        for row, mark in enumerate(batch.marks)
-        if mark in suspects
-    }
-    return {key: Kept(record, compact(record), None) for key, record in ground.store.records(keys).items()}
 
 
 def _open(conflicts: Conflicts, collection: str, key: str, kept: Kept, refused: Sequence[Operation]) -> None:

@@ -19,7 +19,7 @@ from threading import Event, Thread
 
 from tests.benchmarks.repositories import BRANCH, ROOT, clone
 
-INTERVAL = 0.01
+INTERVAL = 0.02
 """Seconds between two looks at a process and its children."""
 
 
@@ -28,8 +28,8 @@ class Run:
     """One merge. `seconds` from the start of the process to its end, `processor` what it and git computed meanwhile.
 
     Memory is in bytes.
-    `process` is the peak of the merging process as the kernel kept it, `children` the largest of the git processes
-    that it started, `together` the greatest sum that was seen of all of them at one time.
+    `process` is the peak of the merging process as the kernel kept it, `children` the largest share seen of a process
+    that it started, `together` the greatest sum of shares that was seen of all of them at one time.
     """
 
     seconds: float
@@ -94,9 +94,8 @@ def run(program: Sequence[str], source: Path, scratch: Path, *, work_tree: bool,
     said = json.loads(out)
     stages = said["stages"] | {"start": seconds - sum(said["stages"].values()) + said["stages"].pop("imports", 0.0)}
     tree = subprocess.run(["git", "-C", folder, "rev-parse", f"{BRANCH}^{{tree}}"], stdout=subprocess.PIPE, check=True)
-    together = max(watcher.together, said["memory"])
     return Run(
-        seconds, processor, stages, said["memory"], watcher.children, together, tree.stdout.decode().strip()
+        seconds, processor, stages, said["memory"], watcher.children, watcher.together, tree.stdout.decode().strip()
     ), folder
 
 
@@ -125,22 +124,22 @@ class _Watcher:
 
     def _watch(self) -> None:
         while not self._done.wait(INTERVAL):
-            mine = _status(self._process)
-            # Between fork and exec a child is its parent's twin, and would count twice.
-            others = [one for one in map(_status, _below(self._process)) if one[0] != mine[0]]
-            self.together = max(self.together, mine[1] + sum(now for _, now, _ in others))
-            self.children = max([self.children, *(peak for _, _, peak in others)])
+            children = list(_below(self._process))
+            shares = [_share(child) for child in children]
+            self.together = max(self.together, _share(self._process) + sum(shares))
+            self.children = max([self.children, *shares])
 
 
-def _status(process: int) -> tuple[str, int, int]:
-    """A process's name, its resident memory and the peak of it, in bytes; zeros if it is gone or cannot be seen."""
+def _share(process: int) -> int:
+    """A process's proportional set size in bytes (proc(5), smaps_rollup); 0 if it is gone or cannot be seen.
+
+    What several processes share, as a fork and its parent do, is divided among them, so that a sum counts it once.
+    """
     try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        text = Path(f"/proc/{process}/smaps_rollup").read_text()
     except OSError:
-        return "", 0, 0
-    found = dict(line.split(":", 1) for line in lines if ":" in line)
-    now, peak = (int(found.get(name, "0 kB").split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
-    return found["Name"].strip(), now, peak
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:")), 0)
 
 
 def _below(process: int) -> Iterator[int]:
