@@ -17,7 +17,7 @@ from merge_bot.collection import APPEND, LAST_WRITER_WINS, OBSERVE, SUM, Collect
 from merge_bot.delta import Operation
 from merge_bot.errors import GuardError
 from merge_bot.findings import Reason
-from merge_bot.layouts.base import WHOLE, Change
+from merge_bot.layouts.base import WHOLE, Finished
 from merge_bot.pending import Pending
 from merge_bot.references import Dangling, Naming
 from merge_bot.strategies.base import Ground
@@ -204,7 +204,7 @@ class _Sieve:
 
 
 def prove(
-    changes: Iterable[Change],
+    changes: Iterable[Finished],
     growth: Mapping[str, int],
     entered: Mapping[str, int],
     applied: Mapping[str, int],

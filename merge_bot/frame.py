@@ -18,8 +18,9 @@ from merge_bot.delta import Candidate, instant_of
 from merge_bot.errors import Contended
 from merge_bot.gate import unread
 from merge_bot.git import Repository
+from merge_bot.layouts.base import Ahead, stay
 from merge_bot.ledger import Ledger
-from merge_bot.merge import Ahead, merge, stay
+from merge_bot.merge import merge
 from merge_bot.patience import Patience
 from merge_bot.progress import Progress, silent
 from merge_bot.publish.base import Published, Publisher

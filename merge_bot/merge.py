@@ -7,7 +7,7 @@ the order of rank. The result is a function of the set of operations, not of the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from merge_bot.check import EntityRules, Violation, take_out
 from merge_bot.collection import FILE, LAST_WRITER_WINS, Collection, Collections
 from merge_bot.conflicts import Conflicts
 from merge_bot.delta import Delta, Operation
-from merge_bot.layouts.base import Change, Opening
+from merge_bot.layouts.base import Ahead, Finished, Opening, stay
 from merge_bot.layouts.catalog import open_store
 from merge_bot.lenient import Unresolved, unresolved
 from merge_bot.parked import Parked, parked_bytes, read_parked
@@ -26,14 +26,6 @@ from merge_bot.pending import Pending
 from merge_bot.state import Content, Files
 from merge_bot.strategies.base import Ground, Loss
 from merge_bot.strategies.catalog import strategy
-
-Ahead = Callable[[bytes], Content]
-"""Takes the bytes of a finished file; what it gives stands for them from then on."""
-
-
-def stay(data: bytes) -> Content:
-    """The do-nothing way: nothing travels ahead."""
-    return data
 
 
 @dataclass(slots=True)
@@ -46,7 +38,7 @@ class Merged:
     and took from there; `unresolved` is what lenient references name in vain.
     """
 
-    changes: list[Change] = field(default_factory=list)
+    changes: list[Finished] = field(default_factory=list)
     marks: dict[str, Content | None] = field(default_factory=dict)
     entered: Counter[str] = field(default_factory=Counter)
     applied: Counter[str] = field(default_factory=Counter)
@@ -159,12 +151,9 @@ def _flush(merged: Merged, grounds: Mapping[str, Ground], ahead: Ahead) -> None:
         if not merged.entered[name]:
             continue
         for change in ground.store.flush():
-            assert isinstance(change.data, bytes)
-            merged.changes.append(replace(change, data=ahead(change.data)))
+            merged.changes.append(change.handed_to(ahead))
         if ground.clocks:
-            for change in ground.clocks.flush():
-                assert isinstance(change.data, bytes)
-                merged.marks[change.path] = ahead(change.data)
+            merged.marks.update((change.path, ahead(change.data)) for change in ground.clocks.flush())
         merged.growth[name] = ground.store.growth()
 
 

@@ -7,8 +7,8 @@ state before it. Values that a store hands out are never changed in place.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Collection as Items
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -26,9 +26,32 @@ class Change:
     """One file after the frame, with its number of records before and after."""
 
     path: str
+    data: bytes
+    before: int
+    after: int
+
+    def handed_to(self, ahead: Ahead) -> Finished:
+        """The change after its bytes went on."""
+        return Finished(self.path, ahead(self.data), self.before, self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A change whose bytes may lie elsewhere by now."""
+
+    path: str
     data: Content
     before: int
     after: int
+
+
+Ahead = Callable[[bytes], Content]
+"""Takes the bytes of a finished file; what it gives stands for them from then on."""
+
+
+def stay(data: bytes) -> Content:
+    """The do-nothing way: nothing travels ahead."""
+    return data
 
 
 class Store(Protocol):
