@@ -11,7 +11,7 @@ PROJECT := .venv/.project
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow coverage lint format image container-test emulator-test bench bench-short lock clean
+.PHONY: help setup demo test test-slow model coverage lint format image container-test emulator-test bench bench-short lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: $(TOOLS) ## run the tests
 
 test-slow: $(TOOLS) ## run the tests that take minutes
 	$(BIN)/python -m pytest -n auto -m slow $(ARGS)
+
+model: $(PROJECT) ## check the model of the protocol, and that each guard's absence breaks it (rumur, gcc; ARGS=--short)
+	$(BIN)/python -m model.check $(ARGS)
 
 coverage: $(TOOLS) ## run the tests and show which lines they do not reach
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term $(ARGS)

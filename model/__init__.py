@@ -1,0 +1,1 @@
+"""A model of the protocol, and what checks it. See README.md here."""
