@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -198,3 +199,36 @@ def test_where_the_state_cannot_be_proven_it_is_said(place: Path, monkeypatch: p
         "history was rewritten since, or several frames came in as one commit, and merging it once more did not give "
         "it back. The frames around it can be read.\n",
     )
+
+
+def test_a_state_that_its_manifest_does_not_prove_is_not_shown(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from merge_bot import replay
+
+    again = replay.merge_again
+
+    def otherwise(*given: Any) -> Any:
+        merged = again(*given)
+        return merged and replace(merged, manifest=replace(merged.manifest, state_tree="0" * 40))
+
+    monkeypatch.setattr(replay, "merge_again", otherwise)
+    with History(place / "squashed") as history, pytest.raises(RepositoryError, match="did not give it back"):
+        history.state(SQUASHED[0])
+
+
+def test_after_a_rebase_nothing_is_taken_in_twice_either(place: Path, tmp_path: Path) -> None:
+    """Every delta of the frames stands in the history once more, under commits that no manifest names."""
+    repo = Repo(tmp_path / "origin")
+    Repo(place).git("clone", "--quiet", str(place / "as-it-was"), str(repo.path))
+    commits = repo.git("rev-list", "--first-parent", "--reverse", "HEAD").splitlines()
+    first = next(one for one in commits if f"merge frame {FIRST}:" in repo.git("log", "-1", "--format=%s", one))
+    tip = first
+    for commit in commits[commits.index(first) + 1 :]:
+        tip = repo.git("commit-tree", f"{commit}^{{tree}}", "-p", tip, "-m", "rebased")
+    repo.git("reset", "--quiet", "--hard", tip)
+    clone = Repo(tmp_path / "clone")
+    repo.git("clone", "--quiet", "--no-local", str(repo.path), str(clone.path))
+    put(clone, f"frame-{LAST}-w1.json", made("w1", LAST, 1, stats={"a": 1}))
+    with Clone.open(str(clone.path)) as opened:
+        done = opened.merge(NOON + timedelta(minutes=LAST))
+    assert done.frame is not None
+    assert [one.source for one in done.frame.receipts] == [f"state/stream_deltas/frame-{LAST}-w1.json"]
