@@ -8,11 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from merge_bot.adoption.adopt import Adoption, adopt
+from merge_bot.adoption.adopt import Adoption, adopt, with_delta_settings
 from merge_bot.adoption.evidence import read
+from merge_bot.audit import audit
+from merge_bot.cli.adopting import settings_text
 from merge_bot.errors import SchemaError
+from merge_bot.paths import Paths
+from merge_bot.schemas import load
 from merge_bot.settings import Settings
+from merge_bot.state import MemoryFiles
+from merge_bot.validate import Rules
 from tests.command import run
 from tests.repo import Repo
 
@@ -168,9 +176,35 @@ def test_other_names_of_the_envelope_are_told_by_what_they_hold() -> None:
     assert adoption.refused == {}
 
 
+def test_other_names_of_one_thing_are_aliases() -> None:
+    agents = {f"agent-{one}": {"name": one, "bio": "…"} for one in "abcdef"}
+    state = [{"post_number": one, "author": f"agent-{one}", "at": "x"} for one in "abcdef"]
+    fed = [{"post": one, "agent": f"agent-{one}", "kind": "reply", "note_id": f"NOTE_{one}"} for one in "abc"]
+    fed += [{"post_number": "a", "author": "agent-a", "id": f"NOTE_{one}"} for one in range(4)]
+    adoption = adopted({"agents.json": agents, "notes.json": state}, delta(notes_added=fed))
+    (notes,) = [json.loads(one.schema) for one in adoption.collections if one.name == "notes"]
+    aliases = {name: one["x-aliases"] for name, one in notes["properties"].items() if "x-aliases" in one}
+    assert aliases == {"author": ["agent"], "id": ["note_id"], "post_number": ["post"]}
+    assert notes["required"] == ["author", "post_number"]
+    assert adoption.refused == {}
+
+
+def test_bare_values_are_the_key_or_an_id_like_them() -> None:
+    adoption = adopted({"posts.json": POSTS}, delta(posts_created=[14, {**POSTS[0], "number": 15}]))
+    (posts,) = [json.loads(one.schema) for one in adoption.collections]
+    assert (posts["properties"]["number"]["x-coerce"], posts["required"]) == (["bare"], ["number"])
+    log = [{"who": "kai", "said": "x"}] * 3
+    adoption = adopted({"log.json": log}, delta(log_added=["LINE_1", {"who": "kai", "line_id": "LINE_2"}]))
+    (lines,) = [json.loads(one.schema) for one in adoption.collections]
+    assert lines["properties"]["line_id"]["x-coerce"] == ["bare"]
+    assert adoption.refused == {}
+    adoption = adopted({"log.json": log}, delta(log_added=["other", {"who": "kai", "line_id": "LINE_2"}]))
+    assert list(adoption.refused) == ["old/frame-7-w1.json"]
+
+
 def test_a_delta_that_cannot_enter_is_named_with_its_reasons() -> None:
     adoption = adopted(
-        {"posts.json": POSTS}, delta(posts_created=[POSTS[0]]), delta("w2", posts_created=[14, POSTS[1]])
+        {"posts.json": POSTS}, delta(posts_created=[POSTS[0]]), delta("w2", posts_created=[True, POSTS[1]])
     )
     assert adoption.accepted == ["old/frame-7-w1.json"]
     ((path, problems),) = adoption.refused.items()
@@ -380,3 +414,39 @@ def test_what_cannot_be_asked_for(world: Repo, arguments: list[str], said: str) 
     done = run("init", *(one.format(repo=world.path) for one in arguments))
     assert done.code == 1
     assert said in done.err
+
+
+FIELDS = st.sampled_from(["id", "pk", "number", "author", "agent_id", "at", "tags", "karma", "posts", "_meta", "x"])
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 30), st.floats(-2, 2, allow_nan=False),
+    st.sampled_from(["a", "b", "", "ü", "2026-03-25T03:14:22Z"]),
+)  # fmt: skip
+RECORDS = st.lists(st.dictionaries(FIELDS, SCALARS | st.lists(SCALARS, max_size=2), max_size=4), max_size=5)
+PARTS = st.recursive(
+    SCALARS | RECORDS | st.dictionaries(st.sampled_from("abc"), st.dictionaries(FIELDS, SCALARS, max_size=3)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=4),
+    max_leaves=8,
+)  # fmt: skip
+KEYS = st.sampled_from(
+    ["posts_created", "agents_updated", "number_increments", "x", "karma", "_meta", "utc", "tags_added"]
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.dictionaries(st.sampled_from(["agents.json", "posts.json", "log.json", "_meta.json"]), PARTS, max_size=3),
+    st.lists(st.dictionaries(KEYS, PARTS, max_size=3), max_size=3),
+)
+def test_whatever_is_there_the_schemas_load_and_the_state_satisfies_them(
+    states: dict[str, Any], contents: list[dict[str, Any]]
+) -> None:
+    deltas = [delta(f"w{place}") | one for place, one in enumerate(contents)]
+    adoption = adopted(states, *deltas)
+    files = {one.schema_path: one.schema for one in adoption.collections}
+    collections, problems = load(files)
+    assert problems == []
+    state = MemoryFiles({f"state/{name}": json.dumps(value, indent=2).encode() for name, value in states.items()})
+    assert audit(state, Paths(), collections, Rules(collections)).problems == []
+    text = settings_text(b"", adoption)
+    assert Settings.load(text, "settings") == with_delta_settings(Settings(), adoption.aliases, adoption.ignored)
+    assert len(adoption.accepted) + len(adoption.refused) == len(deltas)

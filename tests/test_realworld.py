@@ -189,6 +189,10 @@ def test_a_social_network_is_adopted_as_it_is_and_takes_its_deltas(tmp_path: Pat
     assert run("merge", "--repo", repo.path).code == 0
     for command in ("check", "verify"):
         assert run(command, "--repo", repo.path).code == 0
+    ledger = [
+        json.loads(line) for path in (repo.path / "state/_control/ledger").rglob("*.jsonl") for line in path.open()
+    ]
+    assert {one["outcome"] for one in ledger} == {"late"} and len(ledger) == len(list(deltas.iterdir()))
     text = files["state/posted_log.json"].read_text()
     log, before = json.loads((repo.path / "state/posted_log.json").read_text()), json.loads(text)
     assert log["posts"][: len(before["posts"])] == before["posts"]

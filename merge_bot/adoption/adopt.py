@@ -13,6 +13,7 @@ from typing import Any
 from merge_bot import schemas
 from merge_bot.adoption import letters
 from merge_bot.adoption.drafts import Draft, drafts, merged_properties
+from merge_bot.adoption.drifted import settle
 from merge_bot.adoption.envelope import aliases
 from merge_bot.adoption.evidence import Document, Evidence, Feed, feeds
 from merge_bot.adoption.letters import Guess
@@ -21,7 +22,7 @@ from merge_bot.adoption.schema import composed, shape_of
 from merge_bot.adoption.shapes import COUNTERS, Container, Left, look
 from merge_bot.audit import audit
 from merge_bot.collection import SUM, UNION, Collection, Collections
-from merge_bot.delta import FILE_NAME
+from merge_bot.delta import FILE_NAME, MAX_FRAME
 from merge_bot.errors import SchemaError
 from merge_bot.findings import Problem, Rejection
 from merge_bot.json_style import is_kept
@@ -81,11 +82,13 @@ def adopt(evidence: Evidence, settings: Settings, own: Mapping[str, bytes]) -> A
     envelope = {*schemas.ENVELOPE, *result.aliases, *settings.delta.aliases, *settings.delta.ignore}
     by_key = feeds(evidence.deltas, dict.fromkeys([*envelope, *known.by_delta_key]))
     made = drafts(containers, by_key, known, known.by_delta_key)
+    for draft in made:
+        settle(draft, made)
     fed = {key for draft in made for key in draft.delta_keys}
     result.left += [Left(one.path, one.pointer, letters.empty()) for one in containers if _unused(one, made)]
     result.ignored = {key: _why(feed) for key, feed in by_key.items() if key not in fed and 0 < len(key) <= _LONGEST}
-    _prove(evidence, settings, own, made, result)
-    result.newest = max((one.value["frame"] for one in evidence.deltas if _has_frame(one)), default=None)
+    _prove(evidence, settings, own, made, by_key, result)
+    result.newest = _newest(evidence.deltas, {**settings.delta.aliases, **result.aliases})
     paths = {one.path for one in result.collections}
     result.restyled = [one.path for one in evidence.states if one.path in paths and not is_kept(one.data, one.value)]
     return result
@@ -125,15 +128,23 @@ def _why(feed: Feed) -> str:
     return letters.ignored([value for _, value in feed.values])
 
 
-def _has_frame(delta: Document) -> bool:
-    return type(delta.value.get("frame")) is int
+def _newest(deltas: Iterable[Document], names: Mapping[str, str]) -> int | None:
+    """The greatest frame that a delta names."""
+    keys = ["frame", *(key for key, target in names.items() if target == "frame")]
+    frames = [one.value[key] for one in deltas for key in keys if type(one.value.get(key)) is int]
+    return max((one for one in frames if 0 <= one < MAX_FRAME), default=None)
 
 
 # --- schemas, and whether they hold
 
 
 def _prove(
-    evidence: Evidence, settings: Settings, own: Mapping[str, bytes], made: list[Draft], result: Adoption
+    evidence: Evidence,
+    settings: Settings,
+    own: Mapping[str, bytes],
+    made: list[Draft],
+    by_key: Mapping[str, Feed],
+    result: Adoption,
 ) -> None:
     """Compose the schemas, and drop the drafts that fail, until what is left holds."""
     states = MemoryFiles({one.path: one.data for one in evidence.states})
@@ -147,10 +158,12 @@ def _prove(
             faults = {name: one.message for one in reversed(found) for name in _whose(one, made)}
         if not faults:
             break
-        for draft in [one for one in made if one.name in faults]:
+        why = letters.undescribed(next(iter(faults.values())))
+        for draft in [one for one in made if one.name in faults] or list(made):
             made.remove(draft)
-            result.left.append(Left(draft.path or "", draft.pointer, letters.undescribed(faults[draft.name])))
-            result.ignored |= dict.fromkeys(draft.delta_keys, letters.undescribed(faults[draft.name]))
+            said = letters.undescribed(faults[draft.name]) if draft.name in faults else why
+            result.left.append(Left(draft.path or "", draft.pointer, said))
+            result.ignored |= {key: said for key in draft.delta_keys if key in by_key}
     for draft in made:
         schema_path = f"{settings.schemas}/{draft.name}{schemas.ENDING}"
         result.collections.append(
@@ -197,8 +210,3 @@ def with_delta_settings(settings: Settings, aliases: Mapping[str, Any], ignored:
         aliases={**settings.delta.aliases, **aliases}, ignore=tuple(sorted({*settings.delta.ignore, *ignored}))
     )
     return settings.model_copy(update={"delta": delta})
-
-
-def place(path: str, where: str) -> str:
-    """A part of a file as people read it."""
-    return f"{path} at {where}" if where else path

@@ -27,7 +27,8 @@ _DEFAULT_ENDING = {SUM: "increments", LAST_WRITER_WINS: "updated"}
 class Draft:
     """A collection as it would be. `path` is None where nothing of it is in the state yet.
 
-    `state` and `fed` are the records there and in the deltas, those of an object with their key as a field.
+    `state` and `fed` are the records there and in the deltas, those of an object with their key as a field; `bare` is
+    what stands among the latter without being a record, and `bare_as` the field that it is.
     """
 
     name: str
@@ -41,6 +42,9 @@ class Draft:
     state: list[Record] = field(default_factory=list)
     fed: list[Record] = field(default_factory=list)
     counters: Record = field(default_factory=dict)
+    bare: list[Any] = field(default_factory=list)
+    bare_as: str | None = None
+    aliases: dict[str, list[str]] = field(default_factory=dict)
     references: dict[str, str] = field(default_factory=dict)
     guesses: list[Guess] = field(default_factory=list)
     field_guesses: list[Guess] = field(default_factory=list)
@@ -139,6 +143,7 @@ def _of_container(container: Container, feeds: Sequence[Feed]) -> Draft | None:
     fed = [record for feed in feeds for record in feed.records]
     draft = Draft(container.name, APPEND, container.path, container.pointer, container.shape, fed=fed)
     draft.delta_keys = [feed.key for feed in feeds]
+    draft.bare = [one for feed in feeds for one in feed.bare]
     if container.shape == COUNTERS:
         draft.strategy, draft.shape, draft.counters = SUM, OBJECT, container.value
         draft.guesses.append(letters.counters(container.value))

@@ -134,6 +134,24 @@ def adds_up(fields: Sequence[str], strategy: str) -> Guess:
     )
 
 
+def other_names(aliases: Mapping[str, Sequence[str]]) -> Guess:
+    ways = [f"{listed(others)} for {named(name)}" for name, others in aliases.items()]
+    return Guess(
+        f"other names: {', '.join(ways)}",
+        "never beside each other, and their values or their words are alike (x-aliases)",
+        "Two different things: remove the alias",
+    )
+
+
+def bare(value: Any, name: str, count: int) -> Guess:
+    return Guess(
+        f"bare values as {named(name)}",
+        f"{counted(count, 'entry').replace('entrys', 'entries')} of the deltas, such as {shown(value)}, are no objects "
+        "(x-coerce); so no other field is required",
+        'To refuse them: remove "bare", and list what a record must have in "required"',
+    )
+
+
 # --- what is left alone
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from merge_bot.adoption.drafts import Draft, merged_properties
 from merge_bot.adoption.evidence import is_number
 from merge_bot.collection import LAST_WRITER_WINS, SUM
+from merge_bot.drift import ALIASES, BARE, COERCE
 from merge_bot.json_schema import DIALECT
 from merge_bot.x_merge import WARN
 
@@ -71,6 +72,10 @@ def composed(draft: Draft, shape: dict[str, Any], path: str | None) -> bytes:
         rules |= {"layout": "file", "path": path} | ({"pointer": draft.pointer} if draft.pointer else {})
         if draft.shape == "object" and draft.strategy != SUM:
             rules["shape"] = "object"
+    for name, others in draft.aliases.items():
+        shape["properties"][name] = {**shape["properties"][name], ALIASES: others}
+    if draft.bare_as is not None:
+        shape["properties"][draft.bare_as] = {**shape["properties"][draft.bare_as], COERCE: [BARE]}
     for name, strategy in merged_properties(draft, shape["properties"]).items():
         shape["properties"][name] = {**shape["properties"][name], "x-merge": {"strategy": strategy}}
     schema: dict[str, Any] = {
