@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from merge_bot.messages import Letter, meant
-from merge_bot.wording import listed, named, quoted, shown
+from merge_bot.findings import Problem
+from merge_bot.messages import Letter, listing, meant
+from merge_bot.wording import listed, named, printable, quoted, shown
 
 # --- policies
 
@@ -63,3 +64,67 @@ def policy_unordered(collection: str, letter: Letter) -> str:
 
 def policy_known(names: Iterable[str]) -> str:
     return f"The collections are {listed(names)}."
+
+
+# --- resolutions
+
+
+def no_open_conflict(collection: str, key: str, name: str, asked: int, frame: int | None) -> str:
+    where = f"{named(collection)} {quoted(key)}, field {named(name)}"
+    if frame is None:
+        return f"There is no open conflict of {where}: a later write has settled it, or it was resolved before."
+    return (
+        f"The conflict of {where} is no longer that of frame {asked}: frame {frame} brought another one. "
+        "`dreamcatcher conflicts show` has its values; decide again."
+    )
+
+
+def resolved_already() -> str:
+    return "Another request of this frame resolved it first."
+
+
+def record_stays() -> str:
+    return (
+        "Of two records under one key the one that was merged first stays. That can be confirmed, by a resolution "
+        "without a value; the other one needs a key of its own."
+    )
+
+
+def no_value(name: str) -> str:
+    return f'The resolution has to say what {named(name)} is to hold: "value".'
+
+
+def not_overwritten(collection: str, name: str) -> str:
+    return f"{named(name)} of {named(collection)} is no longer a field of which one write stands, so none can be set."
+
+
+def does_not_fit(collection: str, name: str) -> str:
+    return f"The value does not fit the schema of {named(collection)}, field {named(name)}. Resolve it with another."
+
+
+# --- the command
+
+
+def nothing_open(collection: str, key: str, field: str | None, near: Sequence[str]) -> str:
+    where = f"{named(collection)} {quoted(key)}" + (f", field {named(field)}" if field else "")
+    others = f" Open there: {listed(near[:10])}." if near else ""
+    return f"There is no open conflict of {where}.{others} `dreamcatcher conflicts list` shows all."
+
+
+def nobody_decides() -> str:
+    return (
+        "The settings name no operator, so nobody may decide. Add one (operators: [NAME] in .github/dreamcatcher.yml), "
+        "or say who you are with --as, once the settings name you."
+    )
+
+
+def value_is_no_json(value: str, problems: Iterable[Problem]) -> str:
+    return f"--value {quoted(value)} is not JSON; text stands in quotes: --value '\"A sage.\"'.\n{listing(problems)}"
+
+
+def not_a_candidate(worker: str, names: Sequence[str]) -> str:
+    return f"{named(worker)} wrote nothing to this field. The candidates are {listed(names)}."
+
+
+def decision_written(path: str) -> str:
+    return f"The decision lies in {printable(path)}. The next merge takes it; its receipt says whether it was."

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from merge_bot.admit import Admission, Moment
+from merge_bot.conflicts import Conflicts
 from merge_bot.control_schema import CONTROL
-from merge_bot.delta import Request
+from merge_bot.delta import Operation, Request
 from merge_bot.findings import OperationReceipt, Outcome, Reason, Recover
 from merge_bot.ledger import Ledger
 from merge_bot.paths import Paths
@@ -59,7 +60,8 @@ class Office:
     """Where requests are decided: what is known at the base, what the frame admits, and what the decisions change.
 
     `moment` is the open frame and the merge's clock. `put_up` are files of the inbox that the frame itself brings:
-    they are merged in the next one.
+    they are merged in the next one. `conflicts` are those open at the base, once somebody asked; `resolved` are those
+    that are settled, by collection, key and field, each with the write that settles it, if it takes one.
     """
 
     moment: Moment
@@ -71,6 +73,8 @@ class Office:
     workers: Workers
     admission: Admission
     put_up: Changes = field(default_factory=dict)
+    conflicts: Conflicts | None = None
+    resolved: dict[tuple[str, str, str], Operation | None] = field(default_factory=dict)
     _arrived: frozenset[str] | None = None
 
     def arrived(self, digest: str) -> bool:

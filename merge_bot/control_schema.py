@@ -44,6 +44,21 @@ FIELDS: dict[str, dict[str, Any]] = {
     "enable": {"worker": _WORKER},
     "retry": _PLACE,
     "requeue": _PLACE,
+    "resolve": {
+        "collection": {
+            "description": "The collection of an open conflict, as conflicts.json names it.",
+            "type": "string",
+        },
+        "key": {"description": "The key there.", "type": "string"},
+        "field": {"description": "The field there; * is a whole record.", "type": "string"},
+        "frame": {
+            "description": "The frame of the conflict: another one since is another conflict.",
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 10**15,
+        },
+        "value": {"description": "What the field is to hold; of a whole record nothing: the first stays."},
+    },
     "drop": {
         **_PLACE,
         "reason": {
@@ -59,7 +74,7 @@ FIELDS: dict[str, dict[str, Any]] = {
 OF_LEASES = frozenset({"claim", "release", "reclaim"})
 """Operations that need no lease, because they are about one."""
 
-OPTIONAL: frozenset[tuple[str, str]] = frozenset()
+OPTIONAL: frozenset[tuple[str, str]] = frozenset({("resolve", "value")})
 """(operation, field) of what may be left out."""
 
 

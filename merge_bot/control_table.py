@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from merge_bot import breaker, leases, workshop
+from merge_bot import breaker, leases, resolutions, workshop
 from merge_bot import control_letters as letters
 from merge_bot.control import Decision, Office, refused
 from merge_bot.delta import Request
@@ -31,6 +31,7 @@ OPERATIONS = {
     "enable": Operation(breaker.enable),
     "retry": Operation(workshop.retry),
     "requeue": Operation(workshop.requeue),
+    "resolve": Operation(resolutions.resolve, rolls_back=True),
     "drop": Operation(workshop.drop),
 }
 

@@ -53,7 +53,9 @@ class Condition(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One change. `record` is the record, or {counter: increment} for a sum; `condition` says when it may count."""
+    """One change. `record` is the record, or {counter: increment} for a sum; `condition` says when it may count,
+    `resolves` that it settles an open conflict.
+    """
 
     origin: Origin
     index: int  # type: ignore[assignment]  # in the place of tuple.index, which nobody needs
@@ -61,6 +63,7 @@ class Operation(NamedTuple):
     pointer: str
     record: Any
     condition: Condition | None = None
+    resolves: bool = False
 
     @property
     def brings(self) -> bool:

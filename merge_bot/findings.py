@@ -140,6 +140,9 @@ class Reason(StrEnum):
     DIGEST_DIFFERS = "digest_differs"
     BOOKS_DISAGREE = "books_disagree"
     MERGED_TWICE = "merged_twice"
+    RESOLVED = "resolved"
+    NO_OPEN_CONFLICT = "no_open_conflict"
+    CANNOT_BE_SET = "cannot_be_set"
     # going back
     ROLLED_BACK = "rolled_back"
     RESTORED = "restored"

@@ -70,7 +70,7 @@ def run_frame(
     decisions = decide(office)
     merged = merge(
         admission.admitted, base.files, base.paths, base.collections, base.rules, base.meta.frame, ahead,
-        base.manifest.newest_rollback,
+        base.manifest.newest_rollback, office.resolved,
     )  # fmt: skip
     prove(merged.changes, merged.growth, merged.entered, merged.applied, base.collections)
     frame = snapshot(collected, admission, merged, decisions, office, now)

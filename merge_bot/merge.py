@@ -6,6 +6,7 @@ the order of rank. The result is a function of the set of operations, not of the
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,8 @@ from merge_bot.pending import Pending
 from merge_bot.state import Content, Files
 from merge_bot.strategies.base import Ground, Loss
 from merge_bot.strategies.catalog import strategy
+
+NOTHING: Mapping[tuple[str, str, str], Operation | None] = {}
 
 
 @dataclass(slots=True)
@@ -60,16 +63,24 @@ def merge(
     frame: int,
     ahead: Ahead = stay,
     rolled_back: int | None = None,
+    resolved: Mapping[tuple[str, str, str], Operation | None] = NOTHING,
 ) -> Merged:
     """Merge ranked `deltas` onto the state in `files` as frame `frame`; `rolled_back` is the newest rollback before it.
 
+    `resolved` are the conflicts that are settled, by collection, key and field, with the write that settles each.
     The bytes of each file go to `ahead` when it is finished. Raises UnreadableState if one that the frame touches
     cannot be read.
     """
     waiting = read_parked(files, paths)
     returning = [one for one in waiting if _fits(one.operation, collections, rules)]
     pending = _by_collection(deltas, returning, collections)
+    for one in resolved.values():
+        if one is not None:
+            insort(pending.operations[one.collection], one, key=lambda operation: operation.rank)
     grounds, conflicts = _open(files, paths, collections, frame, rolled_back)
+    for place, one in resolved.items():
+        if one is None:
+            conflicts.close(*place)
     kept, violations = take_out(pending, grounds, collections, rules)
     merged = Merged(conflicts=conflicts, unresolved=unresolved(kept, grounds, collections))
     for name in collections:

@@ -26,7 +26,11 @@ class Parked:
 
     def as_json(self) -> dict[str, Any]:
         origin, condition = self.operation.origin, self.operation.condition
-        only_if = {"condition": {"expect": condition.expect, "base": condition.base}} if condition else {}
+        only_if: dict[str, Any] = (
+            {"condition": {"expect": condition.expect, "base": condition.base}} if condition else {}
+        )
+        if self.operation.resolves:
+            only_if["resolves"] = True
         return {
             **only_if,
             "collection": self.operation.collection,
@@ -55,7 +59,9 @@ def read_parked(files: Files, paths: Paths) -> list[Parked]:
 def _parked(one: dict[str, Any]) -> Parked:
     origin = Origin(parse_utc(one["utc"]) or 0, one["stream_id"], one["delta"], one["frame"], one["utc"])
     condition = Condition(**one["condition"]) if "condition" in one else None
-    operation = Operation(origin, one["index"], one["collection"], one["pointer"], one["record"], condition)
+    operation = Operation(
+        origin, one["index"], one["collection"], one["pointer"], one["record"], condition, "resolves" in one
+    )
     return Parked(operation, Reason(one["reason"]), tuple(one["waits_for"]), one["since"])
 
 

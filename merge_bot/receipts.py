@@ -86,10 +86,11 @@ def _move(
     receipt: Receipt, operation: Operation, outcome: Outcome, reason: Reason, recover: Recover, detail: dict[str, Any]
 ) -> None:
     """Count an operation under another outcome than applied."""
-    counts = Counter(receipt.counts)
-    counts[Outcome.APPLIED] -= 1
-    counts[outcome.value] += 1
-    receipt.counts = {name: counts[name] for name in sorted(counts) if counts[name] > 0}
+    if not operation.resolves:  # a decision, counted among the delta's decisions
+        counts = Counter(receipt.counts)
+        counts[Outcome.APPLIED] -= 1
+        counts[outcome.value] += 1
+        receipt.counts = {name: counts[name] for name in sorted(counts) if counts[name] > 0}
     receipt.operations.append(
         OperationReceipt(operation.collection, operation.pointer, outcome, reason, recover, detail)
     )

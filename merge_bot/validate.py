@@ -288,7 +288,7 @@ def _operations(origin: Origin, first: int, key: str, value: Any, collection: Co
     else:
         records, base = value, f"{pointer(key)}/"
         pointers = [f"{base}{position}" for position in range(len(value))]
-    rows = zip(repeat(origin), count(first), repeat(collection.name), pointers, records, repeat(None), strict=False)
+    rows = zip(repeat(origin), count(first), repeat(collection.name), pointers, records, repeat(None), repeat(False))
     return map(Operation._make, rows)
 
 

@@ -77,6 +77,10 @@ def test_everything_else_in_order(world: Path, tmp_path: Path) -> None:
     told = run(["dreamcatcher", "receipts", "--worker", "alice", "--frame", "2"], world)
     assert re.sub(r"As of [^:]*:[^:]*:[^:]*:", "As of …:", told) == block("receipts")
 
+    decided = Path(shutil.copytree(world, tmp_path / "decided"))
+    run(["sh", "-eu"], decided, block("resolve"))
+    assert json.loads((decided / "state/agents/agent-aria.json").read_text())["bio"] == "A sage."
+    assert (decided / "state/conflicts.json").read_text() == "{}\n"
     aside = Path(shutil.copytree(world, tmp_path / "aside"))
     for stream, second in (("alice", 1), ("bob", 2)):
         delta = json.loads(block("expect")) | {"stream_id": stream, "utc": f"2026-03-25T04:30:0{second}Z"}

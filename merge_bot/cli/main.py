@@ -20,6 +20,7 @@ COMMANDS = {
     "check": "Find everything wrong with deltas, schemas, settings and state; change nothing.",
     "submit": "Send a delta to a remote: to its worker's own branch, or to the inbox.",
     "merge": "Merge every pending delta into one commit.",
+    "conflicts": "List open conflicts, show one with every value, or decide it.",
     "receipts": "Show what became of a worker's deltas, and what to do.",
     "worker": "List workers; claim and release leases; let a stopped one write again.",
     "status": "Show the open frame, what waits for it, and how old it is.",

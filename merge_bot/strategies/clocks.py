@@ -3,6 +3,7 @@
 A clock is `{"at", "by", "delta", "frame", "index"}` of the write that stands. `merged` is there if another frame took
 the write in than the one that it is of, `instant` (microseconds) if it counts as later than its writer's watch said.
 `others` are, each with its `value`, those that a policy did not prefer in the same frame.
+`resolves` marks a resolution; `resolved` is the frame up to which one settled the field, whoever wrote since.
 Under `hold` it is `{"writes": [every write, each with its "value"], "base": what was there before the first}`.
 """
 
@@ -27,6 +28,7 @@ class Write(NamedTuple):
     value: Any
     merged: int
     moved: bool = False
+    resolves: bool = False
 
     @property
     def rank(self) -> tuple[Origin, int]:
@@ -49,6 +51,8 @@ class Write(NamedTuple):
             clock["merged"] = self.merged
         if self.moved:
             clock["instant"] = origin.instant
+        if self.resolves:
+            clock["resolves"] = True
         return clock
 
 
@@ -77,7 +81,7 @@ def _write(clock: Clock, value: Any) -> Write:
     instant = moved or parse_utc(clock["at"]) or 0
     origin = Origin(instant, clock["by"], clock["delta"], clock["frame"], clock["at"])
     merged: int = clock.get("merged", origin.frame)
-    return Write(origin, clock["index"], value, merged, moved is not None)
+    return Write(origin, clock["index"], value, merged, moved is not None, "resolves" in clock)
 
 
 def agreed(ranked: Sequence[Write]) -> tuple[Write | None, int | None]:

@@ -48,7 +48,7 @@ def judge(
         if rules.rule(name).strategy not in (SUM, UNION)
     }
     judged = Judged()
-    for operation in operations:
+    for operation in sorted(operations, key=lambda one: not one.resolves):  # what settles a field goes before all
         if operation.condition and (faults := _faults(operation, operation.condition, registers)):
             judged.refused.append((operation, faults))
             continue
@@ -94,6 +94,7 @@ class _Register:
         self._top: tuple[Origin, int] | None = max((one.rank for one in before), default=None)
         self._by_frame = policy != LATEST
         self._frame = max((one.origin.frame for one in before), default=-1)
+        self._settled: int = clock.get("resolved", -1) if clock else -1
         self._held = policy == HOLD and agreed(before)[1] is not None
 
     def holds(self, expected: Any) -> bool:
@@ -104,14 +105,18 @@ class _Register:
         return self._merged > base or len(self._deltas) > (by in self._deltas)
 
     def outranks(self, operation: Operation) -> bool:
-        """Whether a newer frame's write stands there, which by the field's policy no older one can overwrite."""
-        return self._by_frame and operation.origin.frame < self._frame
+        """Whether what stands there cannot be overwritten by a write of this frame: a resolution settles its frame and
+        all before, by most policies a newer frame's write stands over an older one."""
+        frame = operation.origin.frame
+        return frame <= self._settled or (self._by_frame and frame < self._frame)
 
     def take(self, operation: Operation, value: Any) -> int | None:
         """A write enters. The instant that it has to come after, if its own does not."""
         after = None
         rank = operation.rank
-        if self._held or self.outranks(operation):
+        if operation.resolves and not self.outranks(operation):
+            self._held, self._settled, self._top = False, operation.origin.frame, None
+        elif self._held or self.outranks(operation):
             return None
         if not self._by_frame and self._top is not None and rank <= self._top:
             if operation.condition is None:

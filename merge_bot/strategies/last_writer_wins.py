@@ -64,7 +64,9 @@ def fold_entity(
             if name in key_fields:
                 folded.entity.setdefault(name, value)
             else:
-                writes.setdefault(name, []).append(Write(operation.origin, operation.index, value, ground.frame))
+                writes.setdefault(name, []).append(
+                    Write(operation.origin, operation.index, value, ground.frame, resolves=operation.resolves)
+                )
     if judged and judged.after:
         writes = {name: [_moved(judged, name, one) for one in ones] for name, ones in writes.items()}
     lost: dict[tuple[str, int], dict[str, tuple[Outcome, Reason, dict[str, Any]]]] = {}

@@ -36,11 +36,43 @@ class Settled:
 
 def settle(policy: Policy, value: Any, clock: Clock | None, writes: Sequence[Write]) -> Settled:
     """The field after `writes`. `value` is what it held (ABSENT: nothing), `clock` what is known of who wrote that."""
+    if (clock and "resolved" in clock) or any(one.resolves for one in writes):
+        return _resolved(policy, value, clock, writes)
+    return _settle(policy, value, clock, writes)
+
+
+def _settle(policy: Policy, value: Any, clock: Clock | None, writes: Sequence[Write]) -> Settled:
     if policy.name == LATEST:
         return _latest(value, clock, writes)
     if policy.name == HOLD:
         return _hold(value, clock, writes)
     return _preferred(policy, value, clock, writes)
+
+
+def _resolved(policy: Policy, value: Any, clock: Clock | None, writes: Sequence[Write]) -> Settled:
+    """A resolution settles its frame and all before: what was written there loses, the rest goes on from it."""
+    until = clock.get("resolved", -1) if clock else -1
+    before = [*known(value, clock), *others(clock)]
+    rulings = [one for one in (*before, *writes) if one.resolves and one.origin.frame >= until]
+    ruling = max(rulings, key=lambda one: (one.origin.frame, one.rank), default=None)
+    later = list(writes)
+    if ruling is not None:
+        until = ruling.origin.frame
+        if any(one is ruling for one in writes):
+            later += before
+            value, clock = ruling.value, ruling.as_json()
+    fresh = [one for one in later if one.origin.frame > until]
+    settled = _settle(policy, value, clock, fresh)
+    settled.clock["resolved"] = until
+    if settled.entry and settled.entry["frame"] <= until:
+        settled.entry, settled.disputed = None, False
+    own = {(one.origin.digest, one.index) for one in writes}
+    settled.lost = [one for one in settled.lost if (one[0].origin.digest, one[0].index) in own]
+    stale = [one for one in writes if one.origin.frame <= until and one is not ruling]
+    settled.lost += [
+        (one, Outcome.SUPERSEDED, Reason.OLDER_WRITE) for one in stale if not _same(one.value, settled.value)
+    ]
+    return settled
 
 
 def _latest(value: Any, clock: Clock | None, writes: Sequence[Write]) -> Settled:
