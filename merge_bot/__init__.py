@@ -11,7 +11,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     layouts  strategies  lenient  rollback_letters  foreign_letters  verify_letters  export_letters  retention
     records  diff
     doctor_letters  path_filter  doctor  doctor_workflows
-    drift  x_merge  schemas  control_schema  delta_schema  enrolment  validate  explain  repair
+    drift  x_merge  schemas  control_schema  delta_schema  enrolment  bounds  validate  explain  repair
     gate  admit  control  leases  breaker  workshop  resolutions  control_table
     check  merge  receipts  worker_receipts  quarantine  closing  workflow_commands  calls  updates
     git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience  processes

@@ -19,16 +19,21 @@ from merge_bot.workers import Workers
 
 @dataclass(slots=True)
 class Moment:
-    """When the merge looks: the open frame, its clock in microseconds, and how far ahead a clock may run."""
+    """When the merge looks: the open frame, its clock in microseconds, and how far ahead a clock may run.
+
+    At `most` so many deltas enter one frame (0: all of them).
+    """
 
     frame: int
     now: int
     tolerance: int
+    most: int = 0
 
 
 @dataclass(slots=True)
 class Admission:
     """`admitted` in the order of their rank; `settled` has a receipt for each other delta; `held` wait outside.
+    `left` are more than one frame takes: they come with the next.
 
     `alive` are the holders of leases of whom there is a delta.
     """
@@ -37,6 +42,7 @@ class Admission:
     settled: list[tuple[Candidate, Receipt]] = field(default_factory=list)
     held: list[Delta] = field(default_factory=list)
     alive: set[str] = field(default_factory=set)
+    left: list[Candidate] = field(default_factory=list)
 
 
 def ledger_frame(candidate: Candidate, frame: int | None, moment: Moment) -> int:
@@ -79,8 +85,8 @@ def admit(
             _refuse(admission, candidate, verdict, (outdated,), Recover.CLAIM_AGAIN, Outcome.FENCED)
         else:
             deltas.append(verdict)
-            if gate.holds_lease(verdict, workers):
-                admission.alive.add(verdict.stream_id)
+    deltas = _not_too_many(deltas, moment.most, admission)
+    admission.alive = {delta.stream_id for delta in deltas if gate.holds_lease(delta, workers)}
     deltas = _one_spelling(deltas, set(workers.delivered()), admission)
     _fill_slots(deltas, ledger, admission)
     _refused_before(ledger, admission, moment)
@@ -103,6 +109,30 @@ def _one_of_each(
             receipt = _receipt(candidate, verdict, Outcome.DUPLICATE, Reason.SAME_BYTES)
             receipt.notes.append(letters.copy_of(copies[0][0].path))
             admission.settled.append((candidate, receipt))
+
+
+def _not_too_many(deltas: list[Delta], most: int, admission: Admission) -> list[Delta]:
+    """As many as one frame takes, those of the smallest rank first, so that none waits for ever; all versions of a slot
+    and all copies of a delta stay together. Nothing else may have been decided about these deltas yet: a replay sees
+    only those that entered.
+    """
+    if not most or len(deltas) <= most:
+        return deltas
+    slots: dict[tuple[int, str, str | None], list[Delta]] = {}
+    for delta in sorted(deltas, key=lambda one: one.origin):
+        slots.setdefault(delta.slot, []).append(delta)
+    taken: set[str] = set()
+    for versions in slots.values():
+        if taken and len(taken) + len(versions) > most:
+            break
+        taken.update(one.digest for one in versions)
+    left = {one.digest: one.candidate for one in deltas if one.digest not in taken}
+    admission.left = list(left.values())
+    copies = [candidate for candidate, _ in admission.settled if candidate.digest in left]
+    admission.settled = [one for one in admission.settled if one[0].digest not in left]
+    # A copy whose name is no delta's lies where it lies, or says nothing that the delta itself does not.
+    admission.left += [one for one in copies if FILE_NAME.match(one.path.rpartition("/")[2])]
+    return [one for one in deltas if one.digest in taken]
 
 
 def _odd_name(candidate: Candidate, verdict: Delta | Rejection) -> bool:

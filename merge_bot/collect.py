@@ -14,13 +14,13 @@ from merge_bot.collection import Collections
 from merge_bot.commit_files import CommitFiles
 from merge_bot.delta import Candidate
 from merge_bot.edits import Edits, archive_edits, find_edits, told_records
-from merge_bot.errors import ForeignEdit, RepositoryError, SchemaError
+from merge_bot.errors import ForeignEdit, GuardError, RepositoryError, SchemaError
 from merge_bot.git import Repository
 from merge_bot.manifest import GENESIS, MERGE, Manifest, read_manifest
 from merge_bot.paths import Paths
 from merge_bot.policy import with_policies
 from merge_bot.settings import SETTINGS_PATH, Settings
-from merge_bot.state import Files, Meta, read_meta
+from merge_bot.state import Files, Meta, parse_json, read_meta
 from merge_bot.transports.base import Span, Transport
 from merge_bot.validate import Rules
 
@@ -56,7 +56,7 @@ def read_settings(files: Files, path: str = SETTINGS_PATH) -> Settings:
     return Settings.load(files.read(path), path)
 
 
-def read_schemas(files: CommitFiles, settings: Settings) -> tuple[Collections, dict[str, str]]:
+def read_schemas(files: Files, settings: Settings) -> tuple[Collections, dict[str, str]]:
     """The collections of a commit, and each schema file's blob id. Raises SchemaError listing every problem."""
     entries = files.folder(settings.schemas)
     ids = {
@@ -142,14 +142,35 @@ def _since(repository: Repository, base: Base) -> tuple[str | None, frozenset[st
     raise AssertionError("a chain begins with a frame that has none before it")
 
 
+def _landed(repository: Repository, base: Base) -> str | None:
+    """The commit in which the newest frame came to the branch, if known.
+
+    Raises GuardError if the clock has gone back since, or if that commit has no history before it though there are
+    frames before.
+    """
+    landings = [one for _, one in repository.landings(base.commit, [base.paths.meta], 2)]
+    if not landings:
+        return None
+    newest = landings[0]
+    for one in landings[1:]:
+        clock = parse_json(repository.read_blob(one.blob), base.paths.meta) if one.blob else None
+        if isinstance(clock, dict) and isinstance(clock.get("frame"), int) and clock["frame"] > base.meta.frame:
+            raise GuardError(letters.clock_went_back(clock["frame"], base.meta.frame, newest))
+    begins = not repository.is_shallow and base.manifest.previous is not None
+    if begins and b"\nparent " not in repository.read_commits([newest.commit])[newest.commit].partition(b"\n\n")[0]:
+        raise GuardError(letters.no_history(newest, base.manifest.frame))
+    return newest.commit
+
+
 def collect(repository: Repository, base: Base, transport: Transport) -> Collected:
     """Everything pending at `base`.
 
-    Raises RepositoryError if the history does not reach back far enough, ForeignEdit if a merged frame was changed.
+    Raises RepositoryError if the history does not reach back far enough, ForeignEdit if a merged frame was changed,
+    GuardError if the branch's history is not one that merges have made.
     """
     since, known = _since(repository, base)
     span = Span(since, base.commit, known, base.settings.max_delta_bytes)
-    landed = next((one.commit for _, one in repository.landings(base.commit, [base.paths.meta], 1)), None)
+    landed = _landed(repository, base)
     if found := archive_edits(repository, base.files, base.paths, landed):
         raise foreign_edit(base, found)
     return Collected(base, transport.receive(span), transport, landed)

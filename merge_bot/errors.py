@@ -83,6 +83,12 @@ class Contended(DreamcatcherError):
     exit_code = EXIT_TRY_AGAIN
 
 
+class StaleState(DreamcatcherError):
+    """The newest frame that a reader holds is older than it wanted; after a merge, or a pull, it will not be."""
+
+    exit_code = EXIT_TRY_AGAIN
+
+
 class DeltaRejected(DreamcatcherError):
     """What a worker wanted to write may not enter; nothing was written. The text lists every problem."""
 

@@ -61,6 +61,7 @@ class Reason(StrEnum):
     LONE_SURROGATE = "lone_surrogate"
     TOO_DEEP = "too_deep"
     TOO_LARGE = "too_large"
+    TOO_MANY_OPERATIONS = "too_many_operations"
     # the file
     NOT_A_REGULAR_FILE = "not_a_regular_file"
     NOT_A_DELTA_FILE = "not_a_delta_file"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,12 +11,14 @@ from datetime import datetime
 
 from merge_bot import letters
 from merge_bot.admit import Admission, Moment, admit
+from merge_bot.bounds import marked, slow
 from merge_bot.check import prove
 from merge_bot.collect import Base, collect
 from merge_bot.control import Office
 from merge_bot.control_table import decide
-from merge_bot.delta import Candidate, instant_of
+from merge_bot.delta import Candidate, Delta, instant_of
 from merge_bot.errors import Contended
+from merge_bot.findings import Rejection
 from merge_bot.gate import unread
 from merge_bot.git import Repository
 from merge_bot.layouts.base import Ahead, stay
@@ -36,12 +39,15 @@ BUDGET = 120.0  # seconds to wait in, all attempts together
 
 @dataclass(slots=True)
 class Result:
-    """What a run did. `frame` is None when nothing was pending; `held` wait for their frame to open."""
+    """What a run did. `frame` is None when nothing was pending; `held` wait for their frame to open, and `left` deltas
+    for the next one, because a frame takes only so many.
+    """
 
     published: Published
     open_frame: int
     frame: Frame | None = None
     held: list[Candidate] = field(default_factory=list)
+    left: int = 0
 
 
 def run_frame(
@@ -60,7 +66,8 @@ def run_frame(
     """
     collected = collect(repository, base, transport)
     ledger, workers = Ledger(base.files, base.paths), Workers.read(base.files, base.paths)
-    arrived = judge_all(collected.candidates, lambda one: unread(one, workers) or validate(one, base.rules), progress)
+    judged = judge_all(collected.candidates, lambda one: unread(one, workers) or _timed(one, base), progress)
+    arrived = [(marked(one, verdict), verdict) for one, verdict in judged]
     collected.candidates = [one for one, _ in arrived]
     moment = _moment(base, now)
     admission = admit(arrived, ledger, workers, moment)
@@ -74,7 +81,8 @@ def run_frame(
     )  # fmt: skip
     prove(merged.changes, merged.growth, merged.entered, merged.applied, base.collections)
     frame = snapshot(collected, admission, merged, decisions, office, now)
-    return Result(publisher.publish(frame), base.meta.frame, frame, _held(admission))
+    left = len({one.digest for one in admission.left})
+    return Result(publisher.publish(frame), base.meta.frame, frame, _held(admission), left)
 
 
 def run_until_settled(
@@ -114,8 +122,18 @@ def _garbage_uncollected() -> Iterator[None]:
             gc.enable()
 
 
+def _timed(candidate: Candidate, base: Base) -> Delta | Rejection:
+    """What is found of a candidate, unless that took too long."""
+    began = time.monotonic()
+    verdict = validate(candidate, base.rules)
+    most = base.settings.max_validation_seconds
+    return slow(candidate, most) if time.monotonic() - began > most else verdict
+
+
 def _moment(base: Base, now: datetime) -> Moment:
-    return Moment(base.meta.frame, instant_of(now), base.settings.clock_tolerance_seconds * 1_000_000)
+    settings = base.settings
+    tolerance = settings.clock_tolerance_seconds * 1_000_000
+    return Moment(base.meta.frame, instant_of(now), tolerance, settings.max_frame_deltas)
 
 
 def _held(admission: Admission) -> list[Candidate]:

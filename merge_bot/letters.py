@@ -128,6 +128,25 @@ def grew_wrongly(collection: str, grown: int, count: int) -> str:
     )
 
 
+def clock_went_back(before: int, now: int, by: Change) -> str:
+    return (
+        f"The clock has gone back from frame {before} to frame {now}, by {printable(by.author)} in {by.commit[:10]} on "
+        f"{by.date}, so nothing was merged and nothing was written.\nFrames only go forward: a frame number would be "
+        "used twice, and receipts that workers have read would no longer hold. To have an earlier state back: undo "
+        f"that commit (git revert {by.commit[:10]}), and then\n`dreamcatcher rollback N`, which makes it the newest "
+        "frame."
+    )
+
+
+def no_history(by: Change, frame: int) -> str:
+    return (
+        f"Commit {by.commit[:10]}, by {printable(by.author)} on {by.date}, brings frame {frame} but has nothing before "
+        "it, as if the branch began there; so nothing was merged and nothing was written.\nSuch a commit is made from "
+        "a shallow or an empty clone, and cuts off the history in which deltas and frames are kept. Put the branch "
+        "back to the commit that it was at (the reflog, or another clone, has it), and merge again."
+    )
+
+
 def contended(ref: str, attempts: int) -> str:
     return (
         f"{printable(ref)} moved {counted(attempts, 'time')} while the merge was being made, so nothing was committed. "

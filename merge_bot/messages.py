@@ -52,6 +52,21 @@ def too_large(size: int, limit: int) -> Letter:
     )
 
 
+def too_many_operations(count: int, limit: int) -> Letter:
+    return (
+        f"The delta holds {count:,} operations; at most {limit:,} are taken.",
+        "Write several deltas (each with a `_meta.run` of its own), or raise max-delta-operations in the settings.",
+    )
+
+
+def too_slow(seconds: int) -> Letter:
+    return (
+        f"Holding the delta to its schemas took longer than {counted(seconds, 'second')}, so it was left out.",
+        "Look for a `pattern` or `uniqueItems` in the schemas that its values make slow; write several smaller deltas, "
+        "or raise max-validation-seconds in the settings.",
+    )
+
+
 def delta_is_no_object(found: Any) -> Letter:
     return (
         f"A delta is a JSON object, found {shown(found)}.",

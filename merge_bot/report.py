@@ -14,6 +14,7 @@ The data (`merge --json`) is stable; keys are added, never changed:
     conflicts   those that this frame opened: collection, key, field, frame, policy, value, candidates
     parked      every record that waits after this frame, as in parked.jsonl
     held        deltas that wait for their frame to open: source, frame
+    left        how many deltas come in the next frame, because one takes only so many
     remarks     what else there is to know, in words
     edits       of a frame that adopts or reverts what another hand changed: those files, as in its manifest
     earlier     the frames that this run published before this one, each as all of this
@@ -65,6 +66,7 @@ def as_data(
         "conflicts": [conflict_data(one) for one in frame.conflicts] if frame else [],
         "parked": [one.as_json() for one in frame.parked] if frame else [],
         "held": [{"source": spelled(one.path), "frame": _named_frame(one)} for one in result.held],
+        "left": result.left,
         "remarks": list(remarks),
         "edits": list(frame.manifest.edits or ()) if frame else [],
         "earlier": [as_data(one, dry_run=dry_run) for one in earlier],
@@ -90,6 +92,8 @@ def as_page(result: Result, *, dry_run: bool, remarks: Sequence[str] = (), earli
             page.add(title, some(receipts), tone)
     held = [Item(printable(one.path), [f"waits until frame {_named_frame(one)} opens"]) for one in result.held]
     page.add(f"{_deltas(len(held))} held for a later frame", some(held))
+    if result.left:
+        page.add("More than one frame takes", [Item(f"{_deltas(result.left)} {_come(result.left)} next")])
     page.add("Also", some([Item(one) for one in remarks]), "doubt")
     page.closing = list(_closing(result, dry_run))
     return page
@@ -162,6 +166,10 @@ def _begin(result: Result, dry_run: bool) -> str:
         return f"Frame {number} is merged"
     done = "waits" if published.operation == "none" else "is proposed"
     return f"Frame {number} {done} in pull request #{published.number}"
+
+
+def _come(count: int) -> str:
+    return "come" if count > 1 else "comes"
 
 
 def _wait(count: int) -> str:

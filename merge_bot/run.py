@@ -1,4 +1,5 @@
-"""A run as the doors start it: first what other hands changed is settled, then everything that waits is merged."""
+"""A run as the doors start it: first what other hands changed is settled, then everything that waits is merged, in as
+many frames as that takes."""
 
 from __future__ import annotations
 
@@ -62,8 +63,10 @@ def run(
         if done and one_is_all:
             return done
     wait()
-    done.append(merge())
-    return done
+    while True:
+        done.append(merge())
+        if one_is_all or not done[-1].left:
+            return done
 
 
 def way_of(settings: Settings, *, proposing: bool) -> str:

@@ -116,6 +116,9 @@ class Settings(_Part):
     grace_seconds: int = Field(default=30, ge=0, le=86_400)
     clock_tolerance_seconds: int = Field(default=300, ge=0, le=604_800)
     max_delta_bytes: int = Field(default=1_048_576, ge=1024, le=100_000_000)
+    max_delta_operations: int = Field(default=100_000, ge=1, le=100_000_000)
+    max_validation_seconds: int = Field(default=60, ge=1, le=86_400)  # of one delta
+    max_frame_deltas: int = Field(default=20_000, ge=1, le=10_000_000)  # more become further frames
     keep_frames: int = Field(default=0, ge=0, le=1_000_000_000)  # frames whose archives stay in the tree; 0: all
     enrolment: Literal["open", "listed"] = "open"
     workers: dict[StreamId, Annotated[tuple[str, ...], Field(strict=False)]] = {}

@@ -111,7 +111,7 @@ def snapshot(
     )
     proof = manifest.as_bytes()
     meta = Meta(number + 1, manifest.time, digest(proof))
-    held = [delta.candidate for delta in admission.held]
+    held = [delta.candidate for delta in admission.held] + admission.left
     changes: Changes = {path: one if isinstance(one, bytes | None) else one.entry for path, one in state.items()}
     changes |= archived | dict(collected.transport.settle(consumed, held)) | office.put_up
     changes.update(leaving(base.files, paths, base.manifest.kept_from, kept))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from merge_bot import messages
 from merge_bot.batch import Batch, Run
+from merge_bot.bounds import MAX_OPERATIONS, MAX_SECONDS, too_many, too_slow
 from merge_bot.canonical import digest
 from merge_bot.collection import EXPECT, LAST_WRITER_WINS, SUM, Collection, Collections
 from merge_bot.control_schema import CONTROL, fractions
@@ -56,6 +57,8 @@ class Rules:
     def __init__(self, collections: Collections, settings: Settings | None = None) -> None:
         self.collections = collections
         self.max_bytes = settings.max_delta_bytes if settings else MAX_BYTES
+        self.max_operations = settings.max_delta_operations if settings else MAX_OPERATIONS
+        self.max_seconds = settings.max_validation_seconds if settings else MAX_SECONDS
         self._aliases = dict(settings.delta.aliases) if settings else {}
         self._ignored = frozenset(settings.delta.ignore) if settings else frozenset()
         for key in sorted(self._ignored | set(self._aliases)):
@@ -151,6 +154,8 @@ def given(path: str, delta: bytes | Mapping[str, Any]) -> Candidate:
 
 def validate(candidate: Candidate, rules: Rules) -> Delta | Rejection:
     """The delta in a candidate's bytes, or every reason why it may not enter. Never raises for what the bytes hold."""
+    if slow := too_slow(candidate, rules.max_seconds):
+        return slow
     verdict = _judge(candidate, rules)
     return verdict if candidate.worker is None else _of_branch(candidate, candidate.worker, verdict)
 
@@ -184,6 +189,8 @@ def _judge(candidate: Candidate, rules: Rules) -> Delta | Rejection:
     if not isinstance(parsed.value, dict):
         return _refused(candidate, Reason.NOT_AN_OBJECT, *messages.delta_is_no_object(parsed.value), line=1)
     reading = rules.read(parsed.value)
+    if large := too_many(candidate, reading.document, rules.collections.by_delta_key, rules.max_operations):
+        return large
     delta = _strict(candidate, reading, rules)
     if delta is None and rules.drifts:
         read, changes = mend(reading.document, rules.collections, rules.fits)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from merge_bot.errors import (
     RemoteUnreachable,
     SchemaError,
     SlotTaken,
+    StaleState,
 )
 from merge_bot.findings import Problem, Reason, Rejection
 from merge_bot.leaseholder import Leaseholder
@@ -227,6 +228,23 @@ class Worker(Leaseholder):
 
         with self._newest() as newest:
             return told(newest.files, newest.paths, newest.meta, self.stream_id, frame).receipts
+
+    @contextmanager
+    def read(self, max_age: float | None = None) -> Iterator[Newest]:
+        """The newest frame, to read from: `with w.read(max_age=600) as now: now.record("agents", "agent-aria")`.
+
+        It says which `frame` that is, `as_of` when, and how many deltas wait `behind` it. With `max_age` (seconds)
+        raises StaleState if the frame was merged longer ago; not if it was read on a remote where nothing waits. Read
+        where `receipts` are, raises as they do.
+        """
+        from datetime import UTC, datetime
+
+        with self._newest() as newest:
+            age = newest.age(datetime.now(UTC))
+            if max_age is not None and age > max_age:
+                letter = worker_letters.stale(newest.frame, newest.as_of, age, max_age, newest.behind, newest.is_live)
+                raise StaleState(letter)
+            yield newest
 
     def _newest(self) -> AbstractContextManager[Newest]:
         """The newest frame. What reading needs, git above all, is loaded only here."""

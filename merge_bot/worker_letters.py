@@ -244,3 +244,17 @@ def entered_twice() -> str:
 
 def no_fallback(error: BaseException) -> str:
     return f"No fallback delta could be left: {error}"
+
+
+def stale(frame: int, as_of: str, age: float, max_age: float, behind: int, is_live: bool) -> str:
+    """Why a reader's copy is too old for it."""
+    what = "1 delta waits" if behind == 1 else f"{behind:,} deltas wait" if behind else "Nothing waits"
+    if not is_live:
+        remedy = "Bring the clone up to date (git pull), or read on the remote: Worker(…, push=True)."
+    else:
+        remedy = "Wait for the next merge, or start one (dreamcatcher merge --remote …)."
+    where = "" if is_live else " in this clone"
+    return (
+        f"The newest frame{where} is frame {frame} of {as_of}, {age:,.0f} seconds ago; at most {max_age:,.0f} were "
+        f"wanted. {what} behind it{'' if is_live else ' here'}.\n{remedy}"
+    )

@@ -188,6 +188,7 @@ def test_the_data_is_what_its_description_says(world: Repo) -> None:
             "stats": {"applied": 1},
         },
         "held": [{"source": f"{INBOX}/frame-407-w4.json", "frame": 407}],
+        "left": 0,
         "remarks": [],
         "edits": [],
         "earlier": [],

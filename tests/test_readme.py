@@ -93,6 +93,8 @@ def test_everything_else_in_order(world: Path, tmp_path: Path) -> None:
     aria = json.loads((aside / "state/agents/agent-aria.json").read_text())
     assert aria["bio"] == "A rebel, and a sage. And a poet."
 
+    assert re.fullmatch(r"2 \S+Z 0 A rebel\.\n", run([sys.executable, "-c", block("read")], world))
+
     run([sys.executable, "-c", block("worker")], world)
     run([sys.executable, "-c", block("write_delta")], world)
     run(["dreamcatcher", "merge"], world)

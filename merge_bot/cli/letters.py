@@ -147,6 +147,12 @@ def oldest(time: str, seconds: int, *, too_long: bool) -> str:
     return f"The oldest was committed {time}, {age(seconds)} ago.{why}"
 
 
+def stale_window(frame: int, seconds: int, behind: int) -> str:
+    """What readers hold, and what they do not see yet."""
+    waits = f"{counted(behind, 'delta')} {'waits' if behind == 1 else 'wait'}" if behind else "no delta waits"
+    return f"Readers hold frame {frame}, as of {age(seconds)} ago; {waits} behind it."
+
+
 def age(seconds: int) -> str:
     """A time span in the unit that people would say it in."""
     for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):

@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from merge_bot.audit_files import walk
 from merge_bot.clone import Clone
 from merge_bot.conflicts import Conflict, Conflicts
-from merge_bot.delta import FILE_NAME, STREAM_ID
+from merge_bot.delta import FILE_NAME, STREAM_ID, instant_of, parse_utc
 from merge_bot.errors import DreamcatcherError
 from merge_bot.git import LocalFiles
 from merge_bot.git.history import LastChange
 from merge_bot.git.line import lines_of
-from merge_bot.manifest import Manifest, read_manifest
+from merge_bot.manifest import GENESIS, MERGE, Manifest, read_manifest
 from merge_bot.parked import Parked, read_parked
 from merge_bot.paths import Paths
-from merge_bot.state import Meta, read_meta
+from merge_bot.state import Files, Meta, read_meta
 from merge_bot.target import DELTA_BRANCHES
 from merge_bot.transports.branches import MAX_COMMITS
 from merge_bot.transports.inbox import KEPT_NAMES
@@ -68,6 +68,17 @@ class Status:
     stops: str
     branches: OnBranches
 
+    @property
+    def behind(self) -> int:
+        """How many deltas wait that the newest frame does not have, without those of later frames."""
+        inbox = (*self.waiting.committed, *self.waiting.uncommitted)
+        return sum(frame_of(path) <= self.meta.frame for path in inbox) + self.branches.count
+
+    def age(self, now: datetime) -> int:
+        """For how many seconds the newest frame has been the newest."""
+        merged = parse_utc(self.meta.as_of)
+        return 0 if merged is None else max(0, (instant_of(now) - merged) // 1_000_000)
+
 
 def worker_of(path: str) -> str:
     """Who wrote an inbox file, by its name."""
@@ -100,7 +111,7 @@ def look(clone: Clone) -> Status | None:
         meta,
         manifest,
         clone.repository.last_change(tip, paths.meta),
-        _waiting(clone, tip, meta, manifest, paths, local),
+        _waiting(clone, tip, meta, _newest_merge(files, paths, manifest), paths, local),
         local.odd,
         list(Conflicts.read(files, paths).all()),
         read_parked(files, paths),
@@ -108,6 +119,13 @@ def look(clone: Clone) -> Status | None:
         stops,
         on_branches(clone, workers),
     )
+
+
+def _newest_merge(files: Files, paths: Paths, manifest: Manifest) -> Manifest:
+    """The manifest of the frame that looked into the inbox last."""
+    while manifest.kind not in (GENESIS, MERGE):
+        manifest = read_manifest(files, paths, manifest.frame - 1, manifest.previous)
+    return manifest
 
 
 def on_branches(clone: Clone, workers: Workers) -> OnBranches:

@@ -7,6 +7,8 @@ The data (`status --json`) is stable; keys are added, never changed:
     open_frame     the number of the open frame
     as_of          when the newest frame was merged
     newest_commit  the commit that it landed in
+    readers        what readers of this copy hold: frame, as_of, how many seconds ago that is, and how many deltas wait
+                   behind it
     stops          the letter that a merge would end with, or null
     waiting        the inbox: paths committed and uncommitted, how many versions were overwritten, the number of files
                    by_worker, the paths held for a later frame, the time at which the oldest of the others was
@@ -69,7 +71,7 @@ def command(branch: str | None, repo: str, as_json: bool) -> int:
         return EXIT_DONE
     now = datetime.now(UTC)
     if as_json:
-        print_json(_as_data(status, name))
+        print_json(_as_data(status, name, now))
     else:
         show(_as_page(status, name, now))
     return EXIT_PROBLEM if status.stops else EXIT_DONE
@@ -78,7 +80,7 @@ def command(branch: str | None, repo: str, as_json: bool) -> int:
 # --- what is said
 
 
-def _as_data(status: Status, branch: str) -> dict[str, Any]:
+def _as_data(status: Status, branch: str, now: datetime) -> dict[str, Any]:
     from dataclasses import asdict
 
     from merge_bot.cli.looking import frame_of, worker_of
@@ -92,6 +94,12 @@ def _as_data(status: Status, branch: str) -> dict[str, Any]:
         "open_frame": status.meta.frame,
         "as_of": status.meta.as_of,
         "newest_commit": status.landed.commit if status.landed else None,
+        "readers": {
+            "frame": status.manifest.frame,
+            "as_of": status.meta.as_of,
+            "seconds": status.age(now),
+            "behind": status.behind,
+        },
         "stops": status.stops or None,
         "waiting": {
             "committed": waiting.committed,
@@ -139,6 +147,7 @@ def _as_page(status: Status, branch: str, now: datetime) -> Page:
     landed = f" in commit {status.landed.commit}" if status.landed else ""
     kind = "The genesis" if status.manifest.kind == "genesis" else f"Frame {status.manifest.frame}"
     page.closing.append(f"{kind} landed {status.meta.as_of}{landed}.")
+    page.closing.append(letters.stale_window(status.manifest.frame, status.age(now), status.behind))
     if any(frame_of(path) <= status.meta.frame for path in (*waiting.committed, *waiting.uncommitted)):
         page.closing.append("To merge what waits: dreamcatcher merge")
     return page
