@@ -33,7 +33,7 @@ def key_of(name: str, record: Any) -> str:
     return "" if name == "votes" else past.key_of(name, record)
 
 
-@pytest.fixture(scope="module", params=[(25, 1), (25, 3), pytest.param((300, 2), marks=pytest.mark.slow)], ids=str)
+@pytest.fixture(scope="module", params=[(25, 1), (25, 3), pytest.param((120, 4), marks=pytest.mark.slow)], ids=str)
 def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return grown(tmp_path_factory.mktemp("blame") / "repo", *request.param).path
 
