@@ -22,7 +22,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     report  receipts_report  action_outputs  landings  past_state  pull_request_body  audit_letters  audit_files
     audit_books  audit_places  audit  verify_books  verify_workers  verify_frame  verify_work  export_sqlite  adoption
     history  replay  contributions  blame  preview  rollback  rollback_body  foreign  run  verify  export  past_report
-    frame_log
+    frame_log  policy_step
     cli  __main__
 
 The first eleven lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand

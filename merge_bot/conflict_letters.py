@@ -7,7 +7,7 @@ from typing import Any
 
 from merge_bot.findings import Problem
 from merge_bot.messages import Letter, listing, meant
-from merge_bot.wording import listed, named, printable, quoted, shown
+from merge_bot.wording import counted, listed, named, printable, quoted, shown
 
 # --- policies
 
@@ -111,13 +111,6 @@ def nothing_open(collection: str, key: str, field: str | None, near: Sequence[st
     return f"There is no open conflict of {where}.{others} `dreamcatcher conflicts list` shows all."
 
 
-def nobody_decides() -> str:
-    return (
-        "The settings name no operator, so nobody may decide. Add one (operators: [NAME] in .github/dreamcatcher.yml), "
-        "or say who you are with --as, once the settings name you."
-    )
-
-
 def value_is_no_json(value: str, problems: Iterable[Problem]) -> str:
     return f"--value {quoted(value)} is not JSON; text stands in quotes: --value '\"A sage.\"'.\n{listing(problems)}"
 
@@ -126,5 +119,46 @@ def not_a_candidate(worker: str, names: Sequence[str]) -> str:
     return f"{named(worker)} wrote nothing to this field. The candidates are {listed(names)}."
 
 
-def decision_written(path: str) -> str:
-    return f"The decision lies in {printable(path)}. The next merge takes it; its receipt says whether it was."
+def asked_to_resolve(collection: str, key: str, field: str, value: Any) -> str:
+    return f"Asked: {named(collection)} {quoted(key)}, field {named(field)}, comes to {shown(value)}."
+
+
+# --- the policy step
+
+STEP = "the answer of policy-step"
+STEP_ANSWERS_OTHERWISE = (
+    'It answers with a delta that holds decisions alone: {"_control": [{"op": "resolve", "collection": …, "key": …, '
+    '"field": …, "frame": …, "value": …}]}, or with nothing.'
+)
+_UNTOUCHED = "The frame is merged all the same, and its conflicts stay open."
+
+
+def step_decided(count: int, of: int, paths: Sequence[str]) -> str:
+    where = listed([printable(one) for one in paths])
+    return f"policy-step decided {count:,} of {counted(of, 'open conflict')}: {where}. The next merge takes it."
+
+
+def step_has_no_folder(folder: str) -> str:
+    return f"policy-step was not run: there is no folder {printable(folder)} to run it in. {_UNTOUCHED}"
+
+
+def step_wrong(command: str, what: str) -> str:
+    return f"What policy-step ({shown(command)}) answered cannot be used. {what}\n{_UNTOUCHED}"
+
+
+def step_too_slow(command: str, seconds: int) -> str:
+    return (
+        f"policy-step ({shown(command)}) took longer than {seconds:,} seconds and was ended (policy-step: seconds). "
+        f"{_UNTOUCHED}"
+    )
+
+
+def step_too_long(command: str, limit: int) -> str:
+    return f"policy-step ({shown(command)}) answered with more than {limit:,} bytes (max-delta-bytes). {_UNTOUCHED}"
+
+
+def step_failed(command: str, code: int, said: str) -> str:
+    last = printable(said.strip()[-1_000:])
+    return f"policy-step ({shown(command)}) ended with code {code}. {_UNTOUCHED}" + (
+        f"\nIt said: {last}" if last else ""
+    )

@@ -47,7 +47,9 @@ def decide(office: Office) -> list[Decision]:
 def _decide(office: Office, request: Request) -> Decision:
     operation = OPERATIONS[request.op]
     operators = office.settings.operators
-    if not operation.anybody and request.origin.stream_id not in operators:
+    step = office.settings.policy_step
+    is_step = request.op == "resolve" and bool(step.command) and request.origin.stream_id == step.stream
+    if not operation.anybody and not is_step and request.origin.stream_id not in operators:
         why = letters.not_an_operator(request.op, request.origin.stream_id, operators)
         return refused(request, Reason.NOT_AN_OPERATOR, Recover.ASK_OPERATOR, why)
     line = office.ledger.entry(request.origin.frame, request.origin.digest)

@@ -28,7 +28,7 @@ class Enrolment:
         self._collections = collections
         self._listed = settings is not None and settings.enrolment == "listed"
         self._workers = settings.workers if settings else {}
-        self._operators = settings.operators if settings else ()
+        self._operators = (*settings.operators, settings.policy_step.stream) if settings else ()
         for worker, names in self._workers.items():
             for name in names:
                 if name != EVERYTHING and name not in collections:

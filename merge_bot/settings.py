@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from merge_bot import control_letters, rule_messages, safe_path
 from merge_bot.collection import Policy
@@ -94,6 +94,14 @@ class Lease(_Part):
     silent_seconds: int = Field(default=3600, ge=1, le=31_536_000)
 
 
+class PolicyStep(_Part):
+    """A command that is asked about open conflicts after each merge; "": none. It decides as worker `stream`."""
+
+    command: str = Field(default="", max_length=4_000)
+    seconds: int = Field(default=60, ge=1, le=3_600)
+    stream: StreamId = "policy"
+
+
 class Author(_Part):
     """Who the merge commit names as its author and committer."""
 
@@ -125,6 +133,9 @@ class Settings(_Part):
     operators: Annotated[tuple[StreamId, ...], Field(strict=False, max_length=1000)] = ("operator",)
     lease: Lease = Lease()
     conflicts: dict[str, Annotated[Any, AfterValidator(_policies)]] = {}  # policies by field, see `policy`
+    policy_step: Annotated[
+        PolicyStep, BeforeValidator(lambda one: {"command": one} if isinstance(one, str) else one)
+    ] = PolicyStep()
     breaker: int = Field(default=10, ge=0, le=1_000_000)  # bad deltas in a row that disable a worker; 0: never
     foreign_edits: Literal["auto", "refuse", "adopt", "revert"] = "auto"  # auto: adopt by pull request, else refuse
     delta: DeltaSettings = DeltaSettings()
@@ -250,6 +261,7 @@ def _known(place: Place) -> list[str]:
     parts: dict[Place, type[BaseModel]] = {
         (): Settings,
         ("lease",): Lease,
+        ("policy-step",): PolicyStep,
         ("delta",): DeltaSettings,
         ("author",): Author,
     }

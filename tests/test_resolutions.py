@@ -16,7 +16,7 @@ from merge_bot.delta import Origin
 from merge_bot.history import History
 from merge_bot.strategies.clocks import Write
 from merge_bot.strategies.policies import settle
-from tests.command import INBOX, begun, delta, run
+from tests.command import begun, delta, run
 from tests.repo import Repo
 from tests.test_control import asks, merge, outcomes
 
@@ -217,22 +217,19 @@ def test_the_command_lists_shows_and_decides(repo: Repo) -> None:
     (one,) = run("conflicts", "show", "agents", "aria", "bio", "--json", *here).json
     assert (one["collection"], one["field"], one["value"], one["policy"]) == ("agents", "bio", "b", "latest")
     done = run("conflicts", "resolve", "agents", "aria", "bio", "--take", "w1", *here)
-    assert (done.code, done.out) == (0, "")
-    assert done.err.startswith("The decision lies in ")
-    assert done.err.endswith("The next merge takes it; its receipt says whether it was.\n")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith('Asked: `agents` "aria", field `bio`, comes to the string "a".\n')
     assert run("merge", *here).code == 0
     assert (bio(repo), run("conflicts", "list", *here).out) == ("a", "0 open conflicts.\n")
 
 
 @pytest.mark.parametrize(("options", "value"), [(("--value", '"x"'), "x"), (("--keep",), "b"), (("--take", "w2"), "b")])
-def test_what_it_prints_is_a_delta_that_decides(repo: Repo, options: tuple[str, ...], value: str) -> None:
+def test_what_it_asks_is_decided(repo: Repo, options: tuple[str, ...], value: str) -> None:
     merge(repo, says("w1", "a"), says("w2", "b", second=1))
-    said = run("conflicts", "resolve", "agents", "aria", "bio", *options, "--print", "--repo", repo.path)
-    content = {**said.json, "utc": "2026-03-25T03:30:00Z"}
-    assert content["_control"] == [decides(value)]
-    merge(repo, json.dumps(content).encode())
+    said = run("conflicts", "resolve", "agents", "aria", "bio", *options, "--json", "--repo", repo.path)
+    assert said.json["asked"] == [decides(value)]
+    assert run("merge", "--repo", repo.path).code == 0
     assert (bio(repo), state(repo, "conflicts.json")) == (value, {})
-    assert not (repo.path / INBOX / "x").exists()
 
 
 @pytest.mark.parametrize(

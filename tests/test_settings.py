@@ -37,6 +37,7 @@ def test_defaults() -> None:
         "enrolment": "open",
         "workers": {},
         "operators": ("operator",),
+        "policy_step": {"command": "", "seconds": 60, "stream": "policy"},
         "lease": {"silent_frames": 20, "silent_seconds": 3600},
         "conflicts": {},
         "breaker": 10,

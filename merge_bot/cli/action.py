@@ -189,7 +189,11 @@ def _on_the_remote(environment: ActionEnvironment) -> _Ran:
             )
             if proposer and results[-1].frame is None:
                 results[-1].published = proposer.withdraw()
+            from merge_bot.policy_step import take_policy_step
+
             said = [remark for one in results for remark in one.published.remarks]
+            folder = environment.workspace
+            said += take_policy_step(clone, results, datetime.now(UTC), folder=folder, target=target)
             return _Ran(results, look, [*clone.remarks, *said])
 
 
@@ -247,6 +251,13 @@ def _in_the_workspace(environment: ActionEnvironment) -> _Ran:
             dry_run=inputs.dry_run,
             wait=look,
         )
+        from merge_bot.policy_step import take_policy_step
+
+        folder = clone.repository.work_tree or environment.workspace
+        said = take_policy_step(clone, results, datetime.now(UTC), folder=folder, target=None)
+        if said:
+            clone.take_in(datetime.now(UTC))  # nobody else commits what the step left
+        remarks += said
         return _Ran(results, look, remarks)
 
 

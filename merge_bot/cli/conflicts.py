@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from merge_bot.cli.output import branch_option, json_option, print_json, repo_option, say, show
+from merge_bot.cli.asking import Way, as_option, ask_for, newest_of, operator_of, way_options
+from merge_bot.cli.output import branch_option, json_option, print_json, repo_option, show
 
 if TYPE_CHECKING:
     from merge_bot.conflicts import Conflict
@@ -28,7 +29,7 @@ Examples:
   dreamcatcher conflicts resolve agents agent-aria bio --take w1
   dreamcatcher conflicts resolve agents agent-aria bio --value '"A sage."'    JSON: text in quotes
   dreamcatcher conflicts resolve posts '[0,6201]' '*' --keep        two records under one key: the first stays
-  dreamcatcher conflicts resolve agents agent-aria bio --keep --print | dreamcatcher submit --worker operator -
+  dreamcatcher conflicts resolve agents agent-aria bio --keep --as operator --submit
 """
 
 
@@ -74,30 +75,30 @@ def show_command(collection: str, key: str, field: str | None, branch: str | Non
 @click.option("--value", metavar="JSON", help="What the field is to hold.")
 @click.option("--take", metavar="WORKER", help="What this worker wrote.")
 @click.option("--keep", is_flag=True, help="What stands now.")
-@click.option("--as", "stream", metavar="NAME", help="The operator that decides (default: the first in the settings).")
-@click.option("--print", "only_print", is_flag=True, help="Print the delta instead of writing it into the inbox.")
-@branch_option
-@repo_option
+@as_option
+@way_options
 def resolve_command(
-    collection: str, key: str, field: str, value: str | None, take: str | None, keep: bool, stream: str | None,
-    only_print: bool, branch: str | None, repo: str,
-) -> int:  # fmt: skip
+    collection: str,
+    key: str,
+    field: str,
+    value: str | None,
+    take: str | None,
+    keep: bool,
+    as_whom: str | None,
+    way: Way,
+    as_json: bool,
+) -> int:
     """Decide an open conflict: the next merge sets the field and closes it."""
-    from merge_bot.errors import EXIT_DONE
-    from merge_bot.reader import newest_here
+    from merge_bot import conflict_letters as letters
 
     if sum((value is not None, take is not None, keep)) != 1:
         raise click.UsageError("Say what it shall be: one of --value, --take and --keep.")
-    with newest_here(repo, branch) as newest:
+    operator = operator_of(way, as_whom)
+    with newest_of(way) as newest:
         (conflict,) = _find(newest, collection, key, field)
-        operator = stream or _operator(newest)
-        frame = newest.meta.frame
     request = _request(conflict, value, take)
-    if only_print:
-        print_json(_delta(request, frame, operator))
-    else:
-        say(_write(request, frame, operator, repo))
-    return EXIT_DONE
+    told = [letters.asked_to_resolve(collection, key, field, request.get("value", conflict.entry["value"]))]
+    return ask_for([request], operator, way, told, as_json=as_json)
 
 
 def _open(newest: Newest) -> list[Conflict]:
@@ -117,17 +118,6 @@ def _find(newest: Newest, collection: str, key: str, field: str | None) -> list[
         near = [one.field for one in of_entity] or [one.key for one in every if one.collection == collection]
         raise DreamcatcherError(letters.nothing_open(collection, key, field, near))
     return found
-
-
-def _operator(newest: Newest) -> str:
-    from merge_bot import conflict_letters as letters
-    from merge_bot.collect import read_settings
-    from merge_bot.errors import DreamcatcherError
-
-    operators = read_settings(newest.files).operators
-    if not operators:
-        raise DreamcatcherError(letters.nobody_decides())
-    return operators[0]
 
 
 def _request(conflict: Conflict, value: str | None, take: str | None) -> dict[str, Any]:
@@ -155,30 +145,6 @@ def _request(conflict: Conflict, value: str | None, take: str | None) -> dict[st
     elif conflict.field != WHOLE_RECORD:
         request["value"] = conflict.entry["value"]
     return request
-
-
-def _run_of(request: dict[str, Any]) -> str:
-    """One name for one decision: taken twice, it is one delta."""
-    from merge_bot.canonical import compact, digest
-
-    return f"resolve-{digest(compact(request))[:16]}"
-
-
-def _delta(request: dict[str, Any], frame: int, operator: str) -> dict[str, Any]:
-    from datetime import UTC, datetime
-
-    from merge_bot.delta import format_utc
-
-    envelope = {"frame": frame, "stream_id": operator, "utc": format_utc(datetime.now(UTC))}
-    return {**envelope, "_control": [request], "_meta": {"run": _run_of(request)}}
-
-
-def _write(request: dict[str, Any], frame: int, operator: str, repo: str) -> str:
-    from merge_bot import conflict_letters as letters
-    from merge_bot.writer import write_delta
-
-    path = write_delta(frame, {"_control": [request]}, stream_id=operator, root=repo, run=_run_of(request))
-    return letters.decision_written(str(path))
 
 
 def _counted(found: list[Conflict], of: str) -> str:

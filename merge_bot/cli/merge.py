@@ -78,7 +78,10 @@ def _merge_here(repo: str, branch: str | None, dry_run: bool, grace: int | None)
             dry_run=dry_run,
             wait=lambda: grace and not dry_run and wait_for_workers(lambda: clone.collected(datetime.now(UTC)), grace),
         )
-        return results, remarks
+        from merge_bot.policy_step import take_policy_step
+
+        folder = clone.repository.work_tree or repo
+        return results, [*remarks, *take_policy_step(clone, results, datetime.now(UTC), folder=folder, target=None)]
 
 
 def _merge_there(
@@ -96,4 +99,7 @@ def _merge_there(
             dry_run=dry_run,
             wait=lambda: grace and not dry_run and wait_for_workers(clone.collected, grace),
         )
-        return results, clone.remarks
+        from merge_bot.policy_step import take_policy_step
+
+        said = take_policy_step(clone, results, datetime.now(UTC), folder=repo, target=target)
+        return results, [*clone.remarks, *said]
