@@ -94,16 +94,11 @@ def mistakes(schema: Mapping[str, Any], strategy: str) -> Iterator[tuple[Place, 
 
 
 def mend(
-    document: Mapping[str, Any],
-    collections: Collections,
-    fits: Callable[[str, Any], bool],
-    *,
-    always: bool = False,
+    document: Mapping[str, Any], collections: Collections, fits: Callable[[str, Any], bool]
 ) -> tuple[Mapping[str, Any], list[Change]]:
     """A delta's object with each record that does not fit its schema read by its aliases and forms; what that changed.
 
-    `fits` tells whether a record of a collection needs no such reading. What a reading does not make fit stays as it
-    is, unless `always`.
+    `fits` tells whether a record of a collection needs no such reading.
     """
     changes: list[Change] = []
 
@@ -111,8 +106,6 @@ def mend(
         if fits(rules.name, record):
             return record
         after, made = read_by(record, rules.drift, key, position)
-        if not always and not fits(rules.name, after):
-            return record
         changes.extend(made)
         return after
 

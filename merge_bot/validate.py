@@ -194,16 +194,14 @@ def _judge(candidate: Candidate, rules: Rules) -> Delta | Rejection:
     delta = _strict(candidate, reading, rules)
     if delta is None and rules.drifts:
         read, changes = mend(reading.document, rules.collections, rules.fits)
-        delta = _strict(candidate, reading._replace(document=read), rules) if changes else None
+        reading = reading._replace(document=read)  # what can be read otherwise is no problem, even if something else is
+        delta = _strict(candidate, reading, rules) if changes else None
         if delta:
             delta.notes = notes(changes)
     if delta and (problems := tuple(rules.enrolment.problems(delta))):
         return Rejection(problems, Recover.ASK_OPERATOR, delta.frame, delta.stream_id, delta.utc)
     if delta:
         return delta
-    if rules.drifts:  # what can be read otherwise is no problem, even if something else is
-        read, _ = mend(reading.document, rules.collections, rules.fits, always=True)
-        reading = reading._replace(document=read)
     from merge_bot import explain
 
     frame, stream_id, utc = (reading.document.get(key) for key in ("frame", "stream_id", "utc"))

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from merge_bot.adoption.adopt import Adoption, adopt, with_delta_settings
+from merge_bot.adoption.drafts import Draft
 from merge_bot.adoption.evidence import read
 from merge_bot.audit import audit
 from merge_bot.cli.adopting import settings_text
@@ -82,6 +83,7 @@ def test_objects_by_key_are_entities_with_counters_sets_and_references() -> None
     (agents,) = [json.loads(one.schema) for one in adoption.collections if one.name == "agents"]
     own = {name: one["x-merge"]["strategy"] for name, one in agents["properties"].items() if "x-merge" in one}
     assert own == {"karma": "sum", "tags": "union"}
+    assert agents["required"] == ["agent_id"]
     assert guesses(adoption, "agents") == [
         "last-writer-wins by `agent_id`",
         "`karma` counted up (sum)",
@@ -251,6 +253,23 @@ def test_a_path_that_cannot_be_adopted_is_left_with_the_reason() -> None:
     assert sorted(one.path for one in adoption.left) == ["state/conflicts.json", "state/odd:name.json"]
 
 
+def test_what_does_not_satisfy_its_schema_is_left_out_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    from merge_bot.adoption import adopt as module
+
+    right = module.shape_of
+
+    def wrong(draft: Draft) -> dict[str, Any]:
+        shape = right(draft)
+        return shape if draft.name == "agents" else shape | {"required": ["number", "nowhere"]}
+
+    monkeypatch.setattr(module, "shape_of", wrong)
+    adoption = adopted({"agents.json": AGENTS, "posts.json": POSTS}, delta(posts_created=POSTS))
+    assert [one.name for one in adoption.collections] == ["agents"]
+    why = "no schema was found that it satisfies: The record does not fit its schema: `nowhere` is missing."
+    assert [(one.path, one.why) for one in adoption.left] == [("state/posts.json", why)]
+    assert adoption.ignored == {"posts_created": why}
+
+
 def test_two_parts_of_one_name_get_two() -> None:
     adoption = adopted({"a.json": {"posts": POSTS}, "b.json": {"posts": POSTS}, "frames.json": POSTS})
     assert [one.name for one in adoption.collections] == ["posts", "posts_of_b", "frames_of_frames"]
@@ -380,6 +399,15 @@ def test_what_cannot_be_read_stops_it_and_every_file_is_named(world: Repo, monke
         "    Put text into double quotes; true, false and null are lowercase.\n"
     )
     assert world.status == []
+
+
+def test_links_and_hidden_folders_are_not_looked_into(world: Repo, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_bytes(MARKERS)
+    (world.path / "old/link.json").symlink_to(tmp_path / "bad.json")
+    (world.path / ".hidden").mkdir()
+    (world.path / ".hidden/bad.json").write_bytes(MARKERS)
+    done = run("init", "--adopt", world.path, "--dry-run", "--json")
+    assert (done.code, [one["path"] for one in done.json["adoption"]["left"]]) == (0, sorted(STATES))
 
 
 def test_state_outside_the_repository_is_refused_and_deltas_there_are_evidence(world: Repo, tmp_path: Path) -> None:

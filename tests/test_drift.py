@@ -86,6 +86,18 @@ def test_what_fits_is_never_read_otherwise_whatever_stands_beside_it() -> None:
     assert world.value("state/posts.json") == [fits, {"number": 6}]
 
 
+def test_a_form_leaves_alone_what_its_schema_takes() -> None:
+    score = {"type": "integer", "x-coerce": ["whole", "bare"]}
+    one = schema("append", {"number": {"type": "integer"}, "score": score}, ["number"], key=["number"], layout="file")
+    world = World.of({"posts": one | {"required": ["number", "score"]}})
+    ran = world.run(written("w1", 1, posts=[{"number": 1, "score": 2.0}, {"number": 2, "score": "3"}]))
+    assert ran.receipts[0].outcome == "quarantined"
+    one["properties"]["score"]["x-coerce"] = ["whole", "digits"]
+    world = World.of({"posts": one})
+    world.run(written("w1", 1, posts=[{"number": 1, "score": 2.0}, {"number": 2, "score": "3"}]))
+    assert [type(one["score"]) for one in world.value("state/posts.json")] == [float, int]
+
+
 def test_readings_that_are_alike_are_told_once() -> None:
     world = World.of({"posts": posts()})
     assert notes_of(world, 1, 2, {"discussion": 3}, 4) == [
