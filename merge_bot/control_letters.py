@@ -33,6 +33,15 @@ def not_undone(digest: str, frame: int) -> str:
     )
 
 
+def bad_amendment(digest: str, problems: Sequence[str], more: int) -> str:
+    listed_ = "; ".join(problems) + (f"; and {more:,} more" if more > 0 else "")
+    return f"What was to take the place of delta {digest[:12]}… may not enter either: {listed_}"
+
+
+def of_another(found: str, right: str) -> tuple[str, str]:
+    return f"the original is of {named(right)}, not of {named(found)}.", f"Write it as {named(right)}."
+
+
 def decided_before(digest: str, outcome: str, frame: int) -> str:
     return f"Delta {digest[:12]}… is no longer waiting there: it was settled in frame {frame} ({outcome})."
 

@@ -59,6 +59,13 @@ FIELDS: dict[str, dict[str, Any]] = {
         },
         "value": {"description": "What the field is to hold; of a whole record nothing: the first stays."},
     },
+    "amend": {
+        **_PLACE,
+        "with": {
+            "description": "The whole delta that takes its place, of the same worker.",
+            "type": "object",
+        },
+    },
     "drop": {
         **_PLACE,
         "reason": {

@@ -32,6 +32,7 @@ OPERATIONS = {
     "retry": Operation(workshop.retry),
     "requeue": Operation(workshop.requeue),
     "resolve": Operation(resolutions.resolve, rolls_back=True),
+    "amend": Operation(workshop.amend),
     "drop": Operation(workshop.drop),
 }
 

@@ -25,6 +25,7 @@ class Outcome(StrEnum):
     FALLBACK = "fallback"
     UNDONE = "undone"
     DROPPED = "dropped"
+    AMENDED = "amended"
     REFUSED = "refused"
 
 
@@ -129,6 +130,8 @@ class Reason(StrEnum):
     BYTES_NOT_AT_HAND = "bytes_not_at_hand"
     PUT_UP_AGAIN = "put_up_again"
     DROPPED = "dropped"
+    AMENDED = "amended"
+    BAD_AMENDMENT = "bad_amendment"
     CLAIMED = "claimed"
     RELEASED = "released"
     RECLAIMED = "reclaimed"

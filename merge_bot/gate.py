@@ -14,14 +14,14 @@ from merge_bot.findings import Outcome, Problem, Reason, Recover, Rejection
 from merge_bot.ledger import Line
 from merge_bot.workers import DISABLED, HELD, Workers
 
+# What a rollback put up again was let in under its own lease before; for what was amended an operator answers.
+_ANSWERED_FOR = frozenset({Outcome.UNDONE, Outcome.AMENDED})
+
 
 def fenced(delta: Delta, workers: Workers, known: Line | None) -> Problem | None:
-    """Why a delta's epoch keeps it out; None if it may enter.
-
-    What a rollback put up again was let in under its own lease before, so it is not asked again.
-    """
+    """Why a delta's epoch keeps it out; None if it may enter."""
     worker = workers.known.get(delta.stream_id)
-    if worker is None or not worker.epoch or (known and known.requeued and known.outcome == Outcome.UNDONE):
+    if worker is None or not worker.epoch or (known and known.requeued and known.outcome in _ANSWERED_FOR):
         return None
     if delta.epoch == worker.epoch and worker.lease == HELD:
         return None

@@ -23,7 +23,8 @@ FILLS_ITS_SLOT = frozenset({Outcome.APPLIED, Outcome.LATE})
 class Line:
     """One delta's fate. `merged_in` is the frame that settled it; `fills` says whether its slot is full.
 
-    `requeued` stands beside the outcome `undone`: the delta was put up again, and is let in once more.
+    `requeued` says that the delta was put up again, and is let in once more. Of an amended delta, `amends` names the
+    original, whose own line says `amended_by`.
     """
 
     delta: str
@@ -33,6 +34,8 @@ class Line:
     run: str | None = None
     fills: bool = False
     requeued: bool = False
+    amends: str | None = None
+    amended_by: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (None, False)}

@@ -70,6 +70,8 @@ DECIDED: dict[str, Any] = {
         "by": {"description": "SHA-256 of the delta that asked for it", **_SHA256},
         "at": {"description": "its place in that delta, a JSON pointer", "type": "string"},
         "delta": {"description": "SHA-256 of the delta that it was about", **_SHA256},
+        "amended": {"description": "SHA-256 of the delta that took its place", **_SHA256},
+        "filed": {"description": "the frames whose ledger tells of that one", "type": "array", "items": _FRAME},
         "worker": {"description": "the worker that it was about", "type": "string"},
         "epoch": {"description": "the worker's epoch from then on", **_FRAME},
         "lease": {"description": "the worker's lease from then on", "enum": ["held", "ended"]},

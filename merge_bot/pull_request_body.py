@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from merge_bot.decisions_report import decision_lines
 from merge_bot.delta import STREAM_ID
 from merge_bot.edits_report import edit_items, edits_headline
 from merge_bot.findings import REFUSED_OUTCOMES, Outcome, Receipt
 from merge_bot.markdown import escaped, fenced
 from merge_bot.page import Item, body_lines
 from merge_bot.proposal import LABEL, Place, Words
-from merge_bot.report import conflict_item, decision_lines, operations_of, parked_items, quarantined_item
+from merge_bot.report import conflict_item, operations_of, parked_items, quarantined_item
 from merge_bot.wording import counted, printable
 
 if TYPE_CHECKING:

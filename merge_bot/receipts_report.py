@@ -20,9 +20,10 @@ from typing import Any
 
 from merge_bot.canonical import spelled
 from merge_bot.control_schema import CONTROL
+from merge_bot.decisions_report import decision_line
 from merge_bot.findings import OperationReceipt, Outcome, Reason, Recover
 from merge_bot.page import MANY, Item, Page, some, value_text
-from merge_bot.report import conflict_data, conflict_item, decision_line, parked_items, problem_lines, waits_for
+from merge_bot.report import conflict_data, conflict_item, parked_items, problem_lines, waits_for
 from merge_bot.wording import counted, named, printable
 from merge_bot.worker_receipts import Settled, Told
 

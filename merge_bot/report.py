@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING, Any
 from merge_bot.canonical import spelled
 from merge_bot.conflicts import WHOLE_RECORD, Conflict
 from merge_bot.control_schema import CONTROL
+from merge_bot.decisions_report import decision_lines
 from merge_bot.delta import FILE_NAME, Candidate
 from merge_bot.edits_report import edit_items, edits_headline
-from merge_bot.findings import OperationReceipt, Outcome, Problem, Reason, Receipt
+from merge_bot.findings import Outcome, Problem, Reason, Receipt
 from merge_bot.page import Item, Page, Table, some, value_text
 from merge_bot.parked import Parked
 from merge_bot.receipts import receipt_json
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 MANY_PROBLEMS = 8
 MANY_WAITS = 5
-MANY_DECISIONS = 20
 MAX_SENTENCE = 600
 _COLUMNS = (Outcome.DUPLICATE, Outcome.SUPERSEDED, Outcome.CONFLICT, Outcome.HELD, Outcome.PARKED)
 
@@ -200,27 +200,6 @@ def _by_collection(frame: Frame) -> list[Table]:
         if name != CONTROL
     ]
     return [Table(["collection", "applied", *(one.value for one in shown)], rows)] if rows else []
-
-
-def decision_lines(receipt: Receipt) -> Iterator[str]:
-    """What a delta asked the merge to decide, and what was decided; a line each."""
-    for one in receipt.operations[:MANY_DECISIONS]:
-        if one.collection == CONTROL:
-            yield decision_line(one)
-    if len(receipt.operations) > MANY_DECISIONS and receipt.operations[-1].collection == CONTROL:
-        yield f"and more: {counted(len(receipt.operations) - MANY_DECISIONS, 'operation')}"
-
-
-def decision_line(operation: OperationReceipt) -> str:
-    """One decision in words: "claim of w1: claimed, epoch 3"."""
-    detail = operation.detail
-    about = detail.get("worker") or (f"delta {str(detail['delta'])[:12]}" if "delta" in detail else "")
-    what = f"{detail['op']} of {about}" if about else str(detail["op"])
-    if operation.outcome != Outcome.APPLIED:
-        return printable(f"{what}: {operation.outcome}, {operation.reason}. {detail.get('why', '')}".rstrip())
-    epoch = f", epoch {detail['epoch']}" if "epoch" in detail else ""
-    why = f": {detail['reason']}" if "reason" in detail else ""
-    return printable(f"{what}: {operation.reason}{epoch}{why}")
 
 
 _POLICIES = {

@@ -174,6 +174,8 @@ def _book(ledger: Ledger, workers: Workers, admission: Admission, receipts: Iter
         if candidate is None or receipt.outcome == Outcome.DUPLICATE:
             continue
         workers.record(receipt)
+        filed = ledger_frame(candidate, receipt.frame, moment)
+        before = ledger.entry(filed, receipt.digest)
         entry = Line(
             delta=receipt.digest,
             outcome=receipt.outcome,
@@ -181,8 +183,9 @@ def _book(ledger: Ledger, workers: Workers, admission: Admission, receipts: Iter
             stream_id=receipt.stream_id,
             run=runs.get(receipt.digest),
             fills=receipt.digest in filled,
+            amends=before.amends if before else None,
         )
-        ledger.add(ledger_frame(candidate, receipt.frame, moment), entry)
+        ledger.add(filed, entry)
 
 
 def digests(state: Mapping[str, Content | Entry | None], records: dict[str, int]) -> dict[str, dict[str, object]]:

@@ -55,8 +55,11 @@ class Books:
                 self._twice.append(Wrong(number, self._paths.manifest(number), Reason.MERGED_TWICE, letter))
             self._due[place] = Entry(row["outcome"], number)
         for one in manifest.control or ():
-            if one["op"] == "drop":
-                self._due.update({(frame, one["delta"]): Entry(Outcome.DROPPED, number) for frame in one["ledger"]})
+            settled = {"drop": Outcome.DROPPED, "amend": Outcome.AMENDED}.get(one["op"])
+            if settled is not None:
+                self._due.update({(frame, one["delta"]): Entry(settled, number) for frame in one["ledger"]})
+            for frame in one.get("filed", ()):
+                self._due[frame, one["amended"]] = Entry(Outcome.AMENDED, number)
         if manifest.rollback is not None:
             for row in manifest.rollback["undone"]:
                 self._due[row["frame"], row["delta"]] = Entry(Outcome.UNDONE, number)

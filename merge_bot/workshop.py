@@ -1,4 +1,4 @@
-"""Pure. The quarantine as a workshop: deltas that were refused are put up again, or dropped for good.
+"""Pure. The quarantine as a workshop: deltas that were refused are put up again, amended, or dropped for good.
 
 The ledger decides, because it is part of the proven state; a frame's archive only tells where bytes lie.
 """
@@ -11,15 +11,19 @@ from typing import Any
 
 from merge_bot import control_letters as letters
 from merge_bot.admit import Moment, ledger_frame
+from merge_bot.canonical import document
 from merge_bot.control import Decision, Office, applied, refused
-from merge_bot.delta import FILE_NAME, Candidate, Request, file_name
+from merge_bot.delta import FILE_NAME, Candidate, Delta, Request, file_name
 from merge_bot.errors import UnreadableState
-from merge_bot.findings import REFUSED_OUTCOMES, Outcome, Reason, Recover
+from merge_bot.findings import REFUSED_OUTCOMES, Outcome, Problem, Reason, Recover, Rejection
 from merge_bot.ledger import Line
 from merge_bot.manifest import Manifest, read_manifest
 from merge_bot.tree import Entry
+from merge_bot.validate import given, validate
 
+AMENDS = "amends"
 Row = Mapping[str, Any]
+_MANY = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +59,58 @@ def drop(office: Office, request: Request) -> Decision:
     return applied(request, Reason.DROPPED, effect, {"delta": target, "frame": case.kept_in.frame, "reason": reason})
 
 
-def file_under(office: Office, case: Case, outcome: Outcome) -> list[int]:
-    """Settle a case. Returns the frames whose ledger says so: also the delta's own, if that is yet to come."""
-    frames = sorted({case.filed, int(case.row.get("frame", case.filed))})
+def amend(office: Office, request: Request) -> Decision:
+    """Put up another delta in the place of a quarantined one, which is settled by that: at most one of them counts.
+
+    The amended delta names its original (`_meta.amends`), and so does its line of the ledger. It has to be a delta that
+    may enter, of the same worker; of which lease is not asked, because an operator answers for it.
+    """
+    case = _quarantined(office, request)
+    if isinstance(case, Decision):
+        return case
+    target = str(request.content["delta"])
+    verdict = validate(given("the amended delta", linked(request.content["with"], target)), office.rules)
+    problems = verdict.problems if isinstance(verdict, Rejection) else _of_another(case.row, verdict)
+    if isinstance(verdict, Rejection) or problems:
+        told = [f"{one.pointer}: {one.message}" if one.pointer else one.message for one in problems[:_MANY]]
+        why = letters.bad_amendment(target, told, len(problems) - len(told))
+        return refused(request, Reason.BAD_AMENDMENT, Recover.RESUBMIT, why)
+    new, filed = verdict.digest, min(verdict.frame, office.moment.frame)
+    frames = file_under(office, case, Outcome.AMENDED, verdict.frame, by=new)
+    line = Line(new, Outcome.AMENDED, office.moment.frame, verdict.stream_id, verdict.run, requeued=True, amends=target)
+    for frame in {filed, verdict.frame}:
+        office.ledger.add(frame, line)
+    name = file_name(verdict.frame, verdict.stream_id, new[:32])
+    office.put_up[f"{office.paths.inbox}/{name}"] = verdict.candidate.data
+    effect = {"delta": target, "ledger": frames, "amended": new, "filed": sorted({filed, verdict.frame})}
+    detail = {"delta": target, "frame": case.kept_in.frame, "amended": new}
+    return applied(request, Reason.AMENDED, effect, detail)
+
+
+def linked(content: Mapping[str, Any], original: str) -> bytes:
+    """The bytes of an amended delta, which names its original."""
+    meta = content.get("_meta")
+    meta = {**meta, AMENDS: original} if isinstance(meta, dict) else meta or {AMENDS: original}
+    return document({**content, "_meta": meta})
+
+
+def file_under(office: Office, case: Case, outcome: Outcome, *more: int, by: str | None = None) -> list[int]:
+    """Settle a case. Returns the frames whose ledger says so: its own, also if that is yet to come, and `more`."""
+    frames = sorted({case.filed, int(case.row.get("frame", case.filed)), *more})
     for frame in frames:
         line = replace(case.line, outcome=outcome, merged_in=office.moment.frame, fills=False, requeued=False)
-        office.ledger.add(frame, line)
+        office.ledger.add(frame, replace(line, amended_by=by))
     return frames
+
+
+def _of_another(row: Row, delta: Delta) -> tuple[Problem, ...]:
+    """What is wrong if an amended delta is not of its original's worker, as far as that is known."""
+    named = FILE_NAME.match(str(row["source"]).rpartition("/")[2])
+    whose = row.get("stream_id") or (named["stream_id"] if named else None)
+    if whose in (None, delta.stream_id):
+        return ()
+    letter = letters.of_another(delta.stream_id, str(whose))
+    return (Problem("", 0, "/stream_id", Reason.BAD_AMENDMENT, *letter),)
 
 
 def _put_up(office: Office, request: Request, case: Case) -> Decision:

@@ -254,3 +254,11 @@ def test_a_lease_from_claim_to_release(world: Path, tmp_path: Path) -> None:
 
 def test_the_settings_of_who_may_write() -> None:
     assert Settings.load(block("enrolment").encode()).workers == {"w1": ("posts", "comments"), "w2": ("*",)}
+
+
+def test_a_delta_from_quarantine_to_amended(world: Path, tmp_path: Path) -> None:
+    aside = Path(shutil.copytree(world, tmp_path / "aside"))
+    said = run(["sh", "-eu"], aside, block("quarantine"))
+    assert "total_posts" in said
+    assert said.splitlines()[-1].endswith("wait in quarantine.")
+    assert said.splitlines()[-1].startswith("0 deltas of ")

@@ -98,11 +98,10 @@ def newest_of(way: Way, branch: str | None = None) -> AbstractContextManager[New
 
 def operator_of(way: Way, as_whom: str | None) -> str:
     """As whom an operator's request goes. Raises DreamcatcherError where nobody, or somebody else, is one."""
-    from merge_bot.collect import read_settings
     from merge_bot.errors import DreamcatcherError
 
     with newest_of(way) as newest:
-        known = read_settings(newest.files).operators
+        known = newest.settings.operators
     if not known or (as_whom is not None and as_whom not in known):
         raise DreamcatcherError(letters.no_operator(as_whom, known))
     return as_whom or known[0]

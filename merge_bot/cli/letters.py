@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from merge_bot.messages import meant
 from merge_bot.page import MANY
 from merge_bot.wording import counted, listed, named, printable, quoted
+
+if TYPE_CHECKING:
+    from merge_bot.quarantine import Case
 
 
 def not_checked_out(branch: str) -> str:
@@ -262,3 +266,30 @@ def no_operator(as_whom: str | None, known: Sequence[str]) -> str:
 
 def never_claimed(worker: str) -> str:
     return f"{quoted(worker)} never claimed a lease, so there is none to end. `dreamcatcher worker list` shows who did."
+
+
+def asked_to(what: str, chosen: Sequence[Case]) -> str:
+    names = ", ".join(one.digest[:12] for one in chosen[:MANY]) + (", …" if len(chosen) > MANY else "")
+    return f"Asked to {what} {counted(len(chosen), 'delta')}: {names}."
+
+
+def nothing_in_quarantine() -> str:
+    return "Nothing like that waits in quarantine. `dreamcatcher quarantine list` shows what does."
+
+
+def no_such_case(digest: str, several: Sequence[str]) -> str:
+    if several:
+        names = ", ".join(one[:16] for one in several[:MANY])
+        return f"{quoted(digest)} may be any of {counted(len(several), 'delta')}: {names}. Give more of the SHA-256."
+    return (
+        f"No delta whose SHA-256 begins with {quoted(digest)} waits in quarantine, or it was decided already. "
+        "`dreamcatcher quarantine list` shows what waits (--frames N looks further back)."
+    )
+
+
+def no_bytes_to_edit() -> str:
+    return "The delta's bytes are no longer in the tree, so there is nothing to edit. Give a FILE."
+
+
+def edited_nothing() -> str:
+    return "Nothing was changed in the editor, so nothing was asked for."

@@ -23,6 +23,7 @@ COMMANDS = {
     "conflicts": "List open conflicts, show one with every value, or decide it.",
     "receipts": "Show what became of a worker's deltas, and what to do.",
     "worker": "List workers; claim and release leases; let a stopped one write again.",
+    "quarantine": "Look at deltas that were refused; put them up again, amend or drop them.",
     "status": "Show the open frame, what waits for it, and how old it is.",
     "doctor": "Find what around the merge is set up wrongly, and who writes which path.",
     "preview": "Say what the next merge would do, with more deltas or with fewer.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -49,13 +48,16 @@ def command(
     """Write a delta file into the inbox, from the operations in FILE (or standard input), and print its path."""
     from merge_bot.actions import run_name
     from merge_bot.cli.around import inbox_root
+    from merge_bot.cli.operations import content_of, object_in
     from merge_bot.control_schema import is_about_leases
     from merge_bot.errors import EXIT_DONE, SlotTaken
     from merge_bot.writer import Desk
 
+    if file is None and not fallback and sys.stdin.isatty():
+        raise click.UsageError("Give a FILE, or pipe the operations in.")
     if fallback and file:
         raise click.UsageError("--fallback says that there is nothing, so it takes no FILE.")
-    document = {} if fallback else _read(file)
+    document = {} if fallback else object_in(*content_of(file))
     envelope = {name: document.pop(name) for name in ("frame", "stream_id", "utc", "_meta") if name in document}
     if worker is None and "stream_id" not in envelope:
         raise click.UsageError("Who writes? Give --worker ID, or a stream_id in the JSON.")
@@ -83,30 +85,3 @@ def command(
     else:
         print(path)
     return EXIT_DONE
-
-
-def _read(file: str | None) -> dict[str, Any]:
-    """The object of operations; its `_meta` is an object, if there is one. Raises DeltaRejected if it is not so."""
-    from merge_bot import messages, worker_letters
-    from merge_bot.errors import DeltaRejected, DreamcatcherError
-    from merge_bot.findings import Problem, Reason
-    from merge_bot.strict_json import locate, parse
-
-    if file is None and sys.stdin.isatty():
-        raise click.UsageError("Give a FILE, or pipe the operations in.")
-    try:
-        data = sys.stdin.buffer.read() if file in (None, "-") else Path(str(file)).read_bytes()
-    except OSError as error:
-        raise DreamcatcherError(letters.unreadable_operations(str(file), error.strerror or str(error))) from None
-    name = "standard input" if file in (None, "-") else str(file)
-    parsed = parse(data, name)
-    problems = list(parsed.problems)
-    if not problems and not isinstance(parsed.value, dict):
-        problems = [Problem(name, 1, "", Reason.NOT_AN_OBJECT, *messages.delta_is_no_object(parsed.value))]
-    elif not problems and not isinstance(meta := parsed.value.get("_meta", {}), dict):
-        letter = messages.record_is_no_record(meta, '{"run": "…"}')
-        problems = [Problem(name, locate(data, ["/_meta"])["/_meta"], "/_meta", Reason.BAD_META, *letter)]
-    if problems:
-        raise DeltaRejected(worker_letters.rejected(worker_letters.WHOLE, problems), problems)
-    document: dict[str, Any] = parsed.value
-    return document
