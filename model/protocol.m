@@ -42,8 +42,8 @@ type
   -- draft, version: two contents for one slot of worker W, under one name in the inbox, so the second hides the first.
   -- peer: of another worker, on a delta branch, perhaps for a frame that is not open yet. It never claims a lease.
   -- last, release: of W's old process, which may wake up long after its lease has ended. heir, claim: of W's new one.
-  -- reclaim_a, reclaim_b: of two operators, who end the lease that they saw.
-  Delta: enum { draft, version, peer, last, release, reclaim_a, reclaim_b, claim, heir };
+  -- reclaim: of an operator, who ends the lease that was seen, which may be another by then.
+  Delta: enum { draft, version, peer, last, release, reclaim, claim, heir };
   Said: enum { nothing, applied, superseded, slot_taken, fenced, void };
   Process: enum { nobody, old, young };
   Hand: enum { untouched, edited, overwritten };
@@ -109,7 +109,7 @@ end;
 
 function is_control(d: Delta): boolean;
 begin
-  return d = release | d = reclaim_a | d = reclaim_b | d = claim;
+  return d = release | d = reclaim | d = claim;
 end;
 
 -- Deltas that write the field that the person edits, among other things.
@@ -179,7 +179,7 @@ begin
   elsif d = claim & t.holder = nobody then
     apply(t, d, 1);
     t.holder := young;
-  elsif (d = reclaim_a | d = reclaim_b) & t.holder != nobody & (stamp[d] = t.epoch | reclaim_unnamed = YES) then
+  elsif d = reclaim & t.holder != nobody & (stamp[d] = t.epoch | reclaim_unnamed = YES) then
     apply(t, d, 1);
     end_lease(t, meant[d] = t.holder, true);
   else
@@ -386,14 +386,13 @@ rule "W's old process releases its lease"
 end;
 
 -- Whoever reclaims may have looked long ago: any lease that there was so far may be the one that is meant.
-ruleset d: Delta; seen: Process do
+ruleset seen: Process do
   rule "an operator reclaims what seems dead"
-    leases & (d = reclaim_a | d = reclaim_b & written[reclaim_a]) & !written[d]
-    & (seen = old | seen = young & head.holder = young)
+    leases & !written[reclaim] & (seen = old | seen = young & head.holder = young)
   ==> begin
-    meant[d] := seen;
-    if seen = old then stamp[d] := 1; else stamp[d] := head.epoch; end;
-    put_into_inbox(d);
+    meant[reclaim] := seen;
+    if seen = old then stamp[reclaim] := 1; else stamp[reclaim] := head.epoch; end;
+    put_into_inbox(reclaim);
   end;
 end;
 
@@ -566,4 +565,4 @@ cover "what was fenced came again" head.said[last] = fenced & head.copy[last];
 cover "the new process wrote" head.said[heir] = applied;
 cover "the new process was fenced after its lease had ended" head.said[heir] = fenced;
 cover "a late reclaim did not end the new lease"
-  head.said[reclaim_a] = void & meant[reclaim_a] = old & head.holder = young;
+  head.said[reclaim] = void & meant[reclaim] = old & head.holder = young;
