@@ -21,7 +21,7 @@ from merge_bot.paths import Paths
 from merge_bot.policy import with_policies
 from merge_bot.settings import SETTINGS_PATH, Settings
 from merge_bot.state import Files, Meta, parse_json, read_meta
-from merge_bot.transports.base import Span, Transport
+from merge_bot.transports.base import MUCH, Span, Transport
 from merge_bot.validate import Rules
 
 
@@ -169,7 +169,7 @@ def collect(repository: Repository, base: Base, transport: Transport) -> Collect
     GuardError if the branch's history is not one that merges have made.
     """
     since, known = _since(repository, base)
-    span = Span(since, base.commit, known, base.settings.max_delta_bytes)
+    span = Span(since, base.commit, known, base.settings.max_delta_bytes, MUCH)
     landed = _landed(repository, base)
     if found := archive_edits(repository, base.files, base.paths, landed):
         raise foreign_edit(base, found)

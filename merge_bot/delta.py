@@ -95,7 +95,8 @@ class Candidate:
     """Bytes that arrived, and from where; nothing parsed yet.
 
     `path` is the repository path (or a name) it came under, `blob` its git object id, `mode` its git file mode.
-    `data` is None when it was not read: not a regular file, or larger than the limit. `at_tip` says that the file
+    `data` is None when it was not read: not a regular file, or larger than the limit; or
+    not yet, then `digest` is "". `at_tip` says that the file
     still lies where it came from; False for a version that was overwritten or removed before the merge. `worker` is
     whose delta branch it came from, which takes only its own worker's deltas; `refused` is why nothing from there may
     enter. `arrived` is when it was committed, in seconds since 1970; None if that is not known. What it says of itself

@@ -66,7 +66,9 @@ def run_frame(
     """
     collected = collect(repository, base, transport)
     ledger, workers = Ledger(base.files, base.paths), Workers.read(base.files, base.paths)
-    judged = judge_all(collected.candidates, lambda one: unread(one, workers) or _timed(one, base), progress)
+    judged = judge_all(
+        repository, collected.candidates, lambda one: unread(one, workers) or _timed(one, base), progress
+    )
     arrived = [(marked(one, verdict), verdict) for one, verdict in judged]
     collected.candidates = [one for one, _ in arrived]
     moment = _moment(base, now)

@@ -18,14 +18,22 @@ Changes = dict[str, bytes | Entry | None]
 """Path → new bytes, a blob that the repository already has, or None to remove."""
 
 
+MUCH = 4_000_000
+"""Bytes of deltas that are worth several processes. For less, starting them takes longer than what they save."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What to receive: the versions between `since` (None: the beginning) and `tip`, less the blobs in `known`."""
+    """What to receive: the versions between `since` (None: the beginning) and `tip`, less the blobs in `known`.
+
+    Where the contents are more than `at_once` bytes together (None: however many), candidates may come unread.
+    """
 
     since: str | None
     tip: str
     known: frozenset[str] = field(default_factory=frozenset)
     max_bytes: int = 1 << 20
+    at_once: int | None = None
 
 
 class Transport(Protocol):

@@ -68,7 +68,7 @@ class BranchesTransport:
                 self.remarks.append(letters.branch_rewound(worker))
             candidates += [
                 replace(one, transport=NAME, worker=worker, refused=refused)
-                for one in read_candidates(self._repository, found[0], span.max_bytes, found[1])
+                for one in read_candidates(self._repository, found[0], span, found[1])
             ]
         return candidates
 

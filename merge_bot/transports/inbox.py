@@ -51,7 +51,7 @@ class InboxTransport:
                     continue
                 if change.path.rpartition("/")[2] not in KEPT_NAMES:
                     found.setdefault((change.path, blob), (mode, False))
-        return read_candidates(self._repository, found, span.max_bytes, arrived)
+        return read_candidates(self._repository, found, span, arrived)
 
     def settle(self, consumed: Iterable[Candidate], held: Iterable[Candidate]) -> Mapping[str, bytes | Entry | None]:
         """Consumed files leave; a held version that is no longer in the inbox is put back under a name of its own."""

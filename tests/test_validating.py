@@ -1,0 +1,44 @@
+"""Much at once is read and judged by several processes, and comes to the same frame as little does in one."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+
+import pytest
+
+from merge_bot import collect, validating
+from merge_bot.clone import Clone
+from tests.command import INBOX, begun, deliver, delta
+from tests.repo import Repo
+
+NOW = datetime(2026, 3, 25, 4, tzinfo=UTC)
+AGENTS = [{"agent_id": f"agent-{one}", "name": "A"} for one in range(3)]
+
+
+def merged(repo: Repo, name: str) -> tuple[str, list[tuple[str, str | None, str | None]]]:
+    copy = Repo(repo.path.with_name(name))
+    shutil.copytree(repo.path, copy.path)
+    with Clone.open(str(copy.path)) as clone:
+        frame = clone.merge(NOW).frame
+    assert frame is not None
+    return copy.git("rev-parse", "HEAD^{tree}"), [(one.outcome, one.reason, one.stream_id) for one in frame.receipts]
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_a_frame_is_the_same_however_it_was_read(repo: Repo, cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun(repo)
+    deliver(repo, delta("w0", profile_updates=AGENTS, channels_updated=[{"slug": "c", "name": "C"}]))
+    for one in range(1, 40):
+        post = {"number": one, "title": "t", "channel": "c", "author": f"agent-{one % 4}"}
+        deliver(repo, delta(f"w{one}", posts_created=[post], stats_increments={"total_posts": 1}))
+    repo.write(f"{INBOX}/frame-405-half.json", b'{"frame": 405,')
+    repo.write(f"{INBOX}/frame-405-large.json", b"[" * 2_000_000)
+    repo.git("add", "--all")
+    repo.commit()
+    little = merged(repo, "little")
+    assert {outcome for outcome, _, _ in little[1]} == {"applied", "quarantined"}
+    for module in (collect, validating):
+        monkeypatch.setattr(module, "MUCH", 0)
+    monkeypatch.setattr(validating, "cores", lambda: cores)
+    assert merged(repo, "much") == little
