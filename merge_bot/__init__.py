@@ -3,7 +3,7 @@
 The map, bottom first. A module imports only from its own line or the lines above it.
 
     errors  findings  canonical  delta  collection  references  batch  pending
-    tree  paths  safe_path  guess  progress
+    tree  paths  safe_path  guess  progress  assignment
     json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters  history_letters
     submit_letters  github_letters  github_answers  json_style  control_letters  drift_letters
     conflict_letters  policy

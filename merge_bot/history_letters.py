@@ -44,6 +44,13 @@ def no_collection(name: str, known: Sequence[str]) -> str:
     return f"There is no collection {quoted(name)} in that frame. There are {listed(known)}."
 
 
+def no_keys(collection: str) -> str:
+    return (
+        f"The records of {quoted(collection)} have no key, so there is nothing to split them by. Name a collection "
+        "whose x-merge has a `key`."
+    )
+
+
 def no_record(collection: str, key: str, frame: int) -> str:
     return f"There is no {named(collection)} {quoted(key)} as of frame {frame}, and no frame up to then wrote one."
 
