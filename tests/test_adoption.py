@@ -371,7 +371,7 @@ def test_settings_of_ones_own_stay_and_what_they_lack_is_said(world: Repo) -> No
     done = run("init", "--adopt", world.path / "state", world.path / "old")
     assert (world.path / ".github/dreamcatcher.yml").read_bytes() == b"grace-seconds: 5\n"
     assert "add to it:" in done.out
-    assert "ignore: [mood]" in done.out or "  - mood" in done.out
+    assert "  ignore:\n    - mood" in done.out
 
 
 MARKERS = b'{\n<<<<<<< HEAD\n  "a": 1\n=======\n  "a": 2\n>>>>>>> x\n}\n'
@@ -419,6 +419,23 @@ def test_state_outside_the_repository_is_refused_and_deltas_there_are_evidence(w
     done = run("init", "--adopt", world.path / "state", outside, "--dry-run")
     assert done.code == 1
     assert "lies outside of the repository" in done.err
+
+
+def test_outside_of_any_repository_nothing_is_adopted(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/posts.json").write_bytes(b"[]")
+    for options in ([], ["--dry-run"]):
+        done = run("init", "--adopt", tmp_path / "state", *options)
+        assert done.code == 1
+        assert "lies in no git repository" in done.err
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["posts.json", "state"]
+
+
+def test_what_is_begun_already_is_not_begun_again(world: Repo) -> None:
+    assert run("init", "--adopt", world.path / "state").code == 0
+    before = world.head
+    assert run("init", "--adopt", world.path / "state").code == 1
+    assert world.head == before
 
 
 def test_what_nobody_committed_is_not_adopted(world: Repo) -> None:

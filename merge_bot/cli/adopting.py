@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_FILES = 20_000
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
+_YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 
 def adoption_of(clone: Clone, places: Sequence[str]) -> Adoption:
@@ -88,11 +91,20 @@ def settings_text(template: bytes, adoption: Adoption) -> bytes:
 
 def settings_part(adoption: Adoption) -> str:
     """The part `delta` of the settings as YAML, "" if none is needed."""
-    import yaml
+    lines = ["  aliases:", *(f"    {_yaml(key)}: {target}" for key, target in sorted(adoption.aliases.items()))]
+    lines = lines if adoption.aliases else []
+    if adoption.ignored:
+        lines += ["  ignore:", *(f"    - {_yaml(key)}" for key in sorted(adoption.ignored))]
+    return "\n".join(["delta:", *lines, ""]) if lines else ""
 
-    part: dict[str, Any] = {"aliases": adoption.aliases, "ignore": sorted(adoption.ignored)}
-    part = {name: one for name, one in part.items() if one}
-    return yaml.safe_dump({"delta": part}, allow_unicode=True, width=120) if part else ""
+
+def _yaml(key: str) -> str:
+    """A key as YAML takes it for that string and nothing else: plain words as they are, the rest quoted and escaped."""
+    if _PLAIN.fullmatch(key) and key.lower() not in _YAML_WORDS:
+        return key
+    return "".join(
+        ['"', *(one if one.isprintable() and one not in '"\\' else f"\\U{ord(one):08x}" for one in key), '"']
+    )
 
 
 # --- what is said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,15 +15,11 @@ import click
 
 from merge_bot.cli import letters
 from merge_bot.cli.output import branch_option, json_option, print_json, show
-from merge_bot.page import Item, Page, Table
-from merge_bot.wording import printable
 
 if TYPE_CHECKING:
     from merge_bot.adoption.adopt import Adoption
     from merge_bot.clone import Clone
     from merge_bot.genesis import Genesis
-
-SETTINGS_PATH = ".github/dreamcatcher.yml"
 
 _EPILOG = """\b
 Examples:
@@ -60,6 +56,7 @@ def command(
     A folder that is in no git repository becomes one.
     """
     from merge_bot.cli.around import branch_of
+    from merge_bot.cli.begun import Begun, as_data, as_page
     from merge_bot.errors import EXIT_DONE
 
     asked = _Asked(frame, _checked(places) if adopt else None)
@@ -69,7 +66,7 @@ def command(
     with _opened(folder, branch, asked, dry_run) as (clone, made):
         now = datetime.now(UTC)
         plan, adoption = _planned(clone, asked, now)
-        done = _Done(
+        done = Begun(
             folder=str(clone.repository.work_tree or clone.repository.git_dir),
             asked=os.path.realpath(folder),
             made=made,
@@ -83,9 +80,9 @@ def command(
             remarks=_remarks(clone, asked, plan, adoption),
         )
     if as_json:
-        print_json(_as_data(done))
+        print_json(as_data(done))
     else:
-        show(_as_page(done))
+        show(as_page(done))
     return EXIT_DONE
 
 
@@ -107,27 +104,6 @@ def _folder_of(place: str) -> str:
     return place if os.path.isdir(place) else os.path.dirname(place) or "."
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """What was done, or without `commit` would be: `taken_in` were there uncommitted, `kept` were committed."""
-
-    folder: str
-    asked: str
-    made: bool
-    branch: str
-    plan: Genesis
-    taken_in: list[str]
-    kept: list[str]
-    has_work_tree: bool
-    commit: str | None
-    adoption: Adoption | None
-    remarks: list[str]
-
-    @property
-    def written(self) -> list[str]:
-        return sorted(self.plan.files.keys() - set(self.taken_in))
-
-
 @contextmanager
 def _opened(folder: str, branch: str | None, asked: _Asked, dry_run: bool) -> Iterator[tuple[Clone, bool]]:
     """The clone at `folder`, and whether there was none. A dry run plans a new one without making it."""
@@ -142,6 +118,8 @@ def _opened(folder: str, branch: str | None, asked: _Asked, dry_run: bool) -> It
     except RepositoryError:
         if _is_in_repository(place) or (place.exists() and not place.is_dir()):
             raise
+        if asked.places is not None:
+            raise RepositoryError(letters.adopt_in_no_repository(folder)) from None
     else:
         with found as clone:
             refuse_elsewhere(clone)
@@ -163,6 +141,7 @@ def _opened(folder: str, branch: str | None, asked: _Asked, dry_run: bool) -> It
 def _planned(clone: Clone, asked: _Asked, now: datetime) -> tuple[Genesis, Adoption | None]:
     """The genesis, if nothing stands against it; else a DreamcatcherError that says what."""
     from merge_bot.resources import example_schemas
+    from merge_bot.settings import SETTINGS_PATH
 
     if asked.places is None:
         plan = clone.plan(_templates(), example_schemas(), now, asked.frame or 1)
@@ -181,6 +160,7 @@ def _planned(clone: Clone, asked: _Asked, now: datetime) -> tuple[Genesis, Adopt
 
 def _templates() -> dict[str, bytes]:
     from merge_bot.resources import settings_template, workflow_template
+    from merge_bot.settings import SETTINGS_PATH
 
     return {SETTINGS_PATH: settings_template(), ".github/workflows/dreamcatcher.yml": workflow_template()}
 
@@ -190,6 +170,7 @@ def _remarks(clone: Clone, asked: _Asked, plan: Genesis, adoption: Adoption | No
         return []
     from merge_bot.cli import adopting
     from merge_bot.collect import read_settings
+    from merge_bot.settings import SETTINGS_PATH
     from merge_bot.state import MemoryFiles, Overlay
 
     own = SETTINGS_PATH if SETTINGS_PATH not in plan.files or _taken_in(clone, plan).count(SETTINGS_PATH) else None
@@ -239,82 +220,3 @@ def _kept(clone: Clone, plan: Genesis) -> list[str]:
     """What `init` might have written and found committed: settings, the workflow, schemas."""
     schemas = [one.schema_path for one in plan.collections.values()]
     return sorted(path for path in (*_templates(), *schemas) if path not in plan.files)
-
-
-# --- what is said
-
-
-def _as_data(done: _Done) -> dict[str, object]:
-    return {
-        "repository": done.folder,
-        "created": done.made,
-        "branch": done.branch,
-        "dry_run": done.commit is None,
-        "open_frame": done.plan.frame,
-        "commit": done.commit,
-        "written": done.written,
-        "taken_in": done.taken_in,
-        "kept": done.kept,
-    } | _adoption_data(done)
-
-
-def _adoption_data(done: _Done) -> dict[str, object]:
-    if done.adoption is None:
-        return {}
-    from merge_bot.cli import adopting
-
-    return {"adoption": adopting.as_data(done.adoption), "remarks": done.remarks}
-
-
-def _as_page(done: _Done) -> Page:
-    where, frame = printable(done.folder), done.plan.frame
-    if done.commit:
-        page = Page(f"Frame {frame} is open in {where}.", tone="good")
-    else:
-        page = Page(f"Dry run, nothing was written. In {where} this would open frame {frame}.")
-    if done.adoption is not None:
-        from merge_bot.cli import adopting
-
-        adopting.add_to(page, done.adoption)
-    words = _words(done.plan)
-    if done.adoption and (done.adoption.aliases or done.adoption.ignored):
-        words[SETTINGS_PATH] = letters.SETTINGS_FOR_DELTAS
-    page.add("Written" if done.commit else "Would be written", _table(done.written, words))
-    kinds = {path: word.partition(":")[0] for path, word in words.items()}  # of theirs we know no more than that
-    page.add("Yours, taken in as they are", _table(done.taken_in, kinds))
-    page.add("Yours, kept as they are", _table(done.kept, kinds))
-    page.add("Also", [Item(one) for one in _also(done)])
-    if done.commit:
-        page.closing += [
-            f"Commit {done.commit} on {printable(done.branch)}.",
-            "",
-            f"Next, write a delta:  {letters.EXAMPLE_COMMAND}",
-            "and merge it:         dreamcatcher merge",
-        ]
-    else:
-        page.closing.append("To write it: the same command without --dry-run")
-    return page
-
-
-def _table(paths: list[str], words: Mapping[str, str]) -> list[Table]:
-    rows = [(printable(path), words.get(path, "")) for path in paths]
-    return [Table(("file", "what it is"), rows)] if rows else []
-
-
-def _words(plan: Genesis) -> dict[str, str]:
-    """What each kind of file is for."""
-    words = {one.schema_path: f"collection {one.name}, {one.strategy}" for one in plan.collections.values()}
-    for path in plan.files:
-        name = path.rpartition("/")[2]
-        words.setdefault(path, letters.KINDS.get(name, ""))
-    return words | {path: letters.KINDS[path] for path in letters.KINDS if "/" in path}
-
-
-def _also(done: _Done) -> Iterator[str]:
-    if done.made:
-        yield letters.made_repository(done.folder, dry_run=done.commit is None)
-    elif done.adoption is None and done.asked != done.folder and done.has_work_tree:
-        yield letters.in_a_subfolder(done.asked, done.folder)
-    if not done.has_work_tree:
-        yield letters.bare(done.folder)
-    yield from done.remarks

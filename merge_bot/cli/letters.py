@@ -89,6 +89,13 @@ def bare(folder: str) -> str:
     return f"{printable(folder)} is a bare repository: commit deltas in a clone of it, and push them."
 
 
+def adopt_in_no_repository(folder: str) -> str:
+    return (
+        f"{printable(folder)} lies in no git repository, so nothing was written. Only what is committed is adopted:\n"
+        "git init at the folder that is to be the repository, git add, git commit, and run this again."
+    )
+
+
 def uncommitted_state(paths: Sequence[str]) -> str:
     lines = "\n".join(f"  {printable(path)}" for path in paths[:MANY])
     more = f"\n  and {len(paths) - MANY:,} more" if len(paths) > MANY else ""
