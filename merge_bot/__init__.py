@@ -5,7 +5,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     errors  findings  canonical  delta  collection  references  batch  pending
     tree  paths  safe_path  guess  progress  assignment
     json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters  history_letters
-    submit_letters  github_letters  github_answers  json_style  control_letters  drift_letters
+    alarm_letters  submit_letters  github_letters  github_answers  json_style  control_letters  drift_letters
     conflict_letters  policy
     settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
     layouts  strategies  lenient  rollback_letters  foreign_letters  verify_letters  export_letters  retention
@@ -13,7 +13,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     doctor_letters  path_filter  doctor  doctor_workflows
     drift  x_merge  schemas  control_schema  delta_schema  enrolment  bounds  validate  explain  repair
     gate  admit  control  leases  breaker  workshop  resolutions  control_table
-    check  merge  receipts  worker_receipts  quarantine  closing  workflow_commands  calls  updates
+    check  merge  receipts  worker_receipts  quarantine  closing  alarms  workflow_commands  calls  updates
     git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience  processes
     transports  edits  collect  validating  genesis  snapshot
     publish  edits_report

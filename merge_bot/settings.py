@@ -102,6 +102,20 @@ class PolicyStep(_Part):
     stream: StreamId = "policy"
 
 
+class Alarms(_Part):
+    """What may be so for how long, in seconds, or how often in a row, until it is said aloud; 0 or false: never.
+
+    With an exit code, `status` and the action end with that where there is an alarm, and nothing worse.
+    """
+
+    pending_seconds: int = Field(default=7200, ge=0, le=31_536_000)
+    silent_seconds: int = Field(default=604_800, ge=0, le=31_536_000)
+    fallbacks: int = Field(default=3, ge=0, le=1000)
+    parked_seconds: int = Field(default=604_800, ge=0, le=31_536_000)
+    odd_files: bool = True
+    exit_code: int = Field(default=0, ge=0, le=125)
+
+
 class Author(_Part):
     """Who the merge commit names as its author and committer."""
 
@@ -138,6 +152,7 @@ class Settings(_Part):
     ] = PolicyStep()
     breaker: int = Field(default=10, ge=0, le=1_000_000)  # bad deltas in a row that disable a worker; 0: never
     foreign_edits: Literal["auto", "refuse", "adopt", "revert"] = "auto"  # auto: adopt by pull request, else refuse
+    alarms: Alarms = Alarms()
     delta: DeltaSettings = DeltaSettings()
     author: Author = Author()
 
@@ -262,6 +277,7 @@ def _known(place: Place) -> list[str]:
         (): Settings,
         ("lease",): Lease,
         ("policy-step",): PolicyStep,
+        ("alarms",): Alarms,
         ("delta",): DeltaSettings,
         ("author",): Author,
     }

@@ -91,6 +91,14 @@ def counted(number: Any, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
+def age(seconds: int) -> str:
+    """A time span in the unit that people would say it in."""
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return counted(seconds // size, unit)
+    return counted(max(seconds, 0), "second")
+
+
 def _enum(expected: Any, found: Any) -> str:
     words = [json.dumps(one, ensure_ascii=False) for one in expected[:MANY]] + ["…"] * (len(expected) > MANY)
     return f"expected one of {', '.join(words)}, found {shown(found)}"

@@ -442,7 +442,7 @@ def test_the_input_says_how_long_the_frame_stays_open(job: Job, told: dict[str, 
         seen.append(seconds)
         return wait_for_workers(look, 0)
 
-    job.patch.setattr("merge_bot.cli.action.wait_for_workers", look_once)
+    job.patch.setattr("merge_bot.cli.ran.wait_for_workers", look_once)
     assert job.step(**told).code == 0
     assert seen == [grace]
 
@@ -455,6 +455,6 @@ def test_what_arrives_while_a_frame_stays_open_is_in_it(job: Job) -> None:
         job.hub.submit("w2", "frame-405-w2.json", delta("w2", stats_increments={"total_posts": 1}))
         return found
 
-    job.patch.setattr("merge_bot.cli.action.wait_for_workers", wait)
+    job.patch.setattr("merge_bot.cli.ran.wait_for_workers", wait)
     assert job.step().code == 0
     assert job.outputs["deltas-merged"] == "2"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from merge_bot.cli.letters import age
 from merge_bot.cli.status import __doc__ as described
+from merge_bot.wording import age
 from tests.command import INBOX, begun, deliver, delta, listing, masked, run
 from tests.repo import Repo
 from tests.test_cli_merge import FIRST, SECOND
@@ -43,6 +43,12 @@ def test_everything_that_waits_or_stands_open_is_shown(world: Repo) -> None:
     days = text.partition("The oldest was committed 2026-03-25T03:01:00Z, ")[2].partition(" ago")[0]
     assert text == (
         "Frame 406 is open on main: 3 deltas wait.\n\n"
+        "Alarms\n"
+        f"  The oldest pending delta was committed {days} ago; at most 2 hours are expected.\n"
+        "    Look whether the workflow runs, and how it ends (`dreamcatcher doctor`).\n"
+        "  state/stream_deltas/notes.txt, state/stream_deltas/pipe lie in the inbox, and nobody understands what they "
+        "are.\n"
+        "    A delta is a plain file named frame-N-WORKER.json. Rename it, or take it away.\n\n"
         "Waiting\n"
         "  worker             committed  not committed  of these for a later frame\n"
         "  (no delta's name)          0              1                           0\n"

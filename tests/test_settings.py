@@ -42,6 +42,14 @@ def test_defaults() -> None:
         "conflicts": {},
         "breaker": 10,
         "foreign_edits": "auto",
+        "alarms": {
+            "pending_seconds": 7200,
+            "silent_seconds": 604_800,
+            "fallbacks": 3,
+            "parked_seconds": 604_800,
+            "odd_files": True,
+            "exit_code": 0,
+        },
         "delta": {"aliases": {}, "ignore": ()},
         "author": {"name": "Dream Catcher", "email": "dreamcatcher@noreply.invalid"},
     }

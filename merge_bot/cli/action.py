@@ -11,10 +11,8 @@ import os
 import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,14 +22,12 @@ import click
 from merge_bot.cli import letters
 from merge_bot.cli.main import failed
 from merge_bot.cli.output import show
-from merge_bot.cli.waiting import wait_for_workers
+from merge_bot.cli.ran import Look, Ran
 
 if TYPE_CHECKING:
     from merge_bot.actions import ActionEnvironment
     from merge_bot.clone import Clone
-    from merge_bot.collect import Collected
     from merge_bot.findings import Receipt
-    from merge_bot.frame import Result
     from merge_bot.github_api import GitHub
     from merge_bot.publish.base import Publisher
     from merge_bot.publish.pull_request import PullRequestPublisher
@@ -88,7 +84,7 @@ def _guarded() -> Iterator[NeutralStream]:
         err.close()
 
 
-def _merge(environment: ActionEnvironment, out: NeutralStream) -> _Ran:
+def _merge(environment: ActionEnvironment, out: NeutralStream) -> Ran:
     from merge_bot.workflow_commands import mask
 
     if environment.inputs.github_token:
@@ -97,19 +93,23 @@ def _merge(environment: ActionEnvironment, out: NeutralStream) -> _Ran:
     return _in_the_workspace(environment)
 
 
-def _report(environment: ActionEnvironment, ran: _Ran, out: NeutralStream) -> int:
+def _report(environment: ActionEnvironment, ran: Ran, out: NeutralStream) -> int:
     """Say what came of a run: outputs first, because later steps rely on them."""
     from merge_bot import report
     from merge_bot.action_outputs import outputs_of
     from merge_bot.errors import EXIT_DONE, EXIT_PROBLEM
     from merge_bot.findings import REFUSED_OUTCOMES
     from merge_bot.markdown import markdown
+    from merge_bot.page import Item
     from merge_bot.workflow_commands import annotation
 
     inputs = environment.inputs
     for name, value in outputs_of(ran.result, ran.state_digest, ran.look.oldest).items():
         environment.output(name, value)
     page = report.as_page(ran.result, dry_run=inputs.dry_run, remarks=ran.remarks, earlier=ran.earlier)
+    page.add("Alarms", [Item(one.message, [one.remedy]) for one in ran.alarms], "bad")
+    for alarm in ran.alarms:
+        out.command(annotation("warning", f"{alarm.message}\n{alarm.remedy}", title=f"Alarm: {alarm.name}"))
     show(page)
     receipts = [receipt for one in ran.results if one.frame for receipt in one.frame.receipts]
     refused = [one for one in receipts if one.outcome in REFUSED_OUTCOMES]
@@ -118,46 +118,11 @@ def _report(environment: ActionEnvironment, ran: _Ran, out: NeutralStream) -> in
     if fails:
         out.command(annotation("error", letters.on_invalid(len(refused)), title="Dream Catcher"))
     environment.summary(markdown(page))
-    return EXIT_PROBLEM if fails else EXIT_DONE
+    loud = ran.look.collected.base.settings.alarms.exit_code if ran.look.collected and ran.alarms else EXIT_DONE
+    return EXIT_PROBLEM if fails else loud
 
 
-@dataclass
-class _Ran:
-    """A run that came to its end: what it saw before it merged, and what came of it."""
-
-    results: list[Result]
-    look: _Look
-    remarks: list[str]
-
-    @property
-    def result(self) -> Result:
-        """The newest frame's, where there is one."""
-        return next((one for one in reversed(self.results) if one.frame), self.results[-1])
-
-    @property
-    def earlier(self) -> list[Result]:
-        return self.results[: self.results.index(self.result)]
-
-    @property
-    def state_digest(self) -> str:
-        """Of the state that was there before, where nothing was merged."""
-        return self.look.collected.base.manifest.state_tree if self.look.collected else ""
-
-
-class _Look:
-    """Lets the workers deliver, and keeps what was seen: `oldest` is how long the first delta waits, in seconds."""
-
-    def __init__(self, collect: Callable[[], Collected], grace: int | None) -> None:
-        self._collect, self._grace = collect, grace
-        self.collected: Collected | None = None
-        self.oldest = 0
-
-    def __call__(self) -> None:
-        self.collected, found = wait_for_workers(self._collect, self._grace)
-        self.oldest = found.oldest_seconds(time.time())
-
-
-def _on_the_remote(environment: ActionEnvironment) -> _Ran:
+def _on_the_remote(environment: ActionEnvironment) -> Ran:
     """A clone of our own, merged and pushed or proposed."""
     from merge_bot.git.remote import Credentials
     from merge_bot.remote_clone import RemoteClone
@@ -178,7 +143,7 @@ def _on_the_remote(environment: ActionEnvironment) -> _Ran:
         with RemoteClone.open(target, inputs.settings) as clone:
             proposer = _proposer(environment, clone) if inputs.mode == "pull-request" and not inputs.dry_run else None
             publisher = proposer or (None if inputs.dry_run else _verified_publisher(environment, clone))
-            look = _Look(clone.collected, 0 if inputs.dry_run else inputs.grace_seconds)
+            look = Look(clone.collected, 0 if inputs.dry_run else inputs.grace_seconds)
             results = run(
                 clone,
                 lambda: clone.merge(datetime.now(UTC), dry_run=inputs.dry_run, publisher=publisher),
@@ -194,7 +159,7 @@ def _on_the_remote(environment: ActionEnvironment) -> _Ran:
             said = [remark for one in results for remark in one.published.remarks]
             folder = environment.workspace
             said += take_policy_step(clone, results, datetime.now(UTC), folder=folder, target=target)
-            return _Ran(results, look, [*clone.remarks, *said])
+            return Ran(results, look, [*clone.remarks, *said], look.alarms(results))
 
 
 def _proposer(environment: ActionEnvironment, clone: RemoteClone) -> PullRequestPublisher:
@@ -230,7 +195,7 @@ def _github(environment: ActionEnvironment) -> GitHub:
     return GitHub(environment.repository, token, environment.api_url, environment.graphql_url)
 
 
-def _in_the_workspace(environment: ActionEnvironment) -> _Ran:
+def _in_the_workspace(environment: ActionEnvironment) -> Ran:
     """The workspace's checkout, merged and committed there."""
     from merge_bot.cli.around import delta_branches, remarks_on
     from merge_bot.clone import Clone
@@ -241,7 +206,7 @@ def _in_the_workspace(environment: ActionEnvironment) -> _Ran:
         clone.settings_path = inputs.settings
         _find_branch(clone, environment.branch, inputs.dry_run)
         remarks = [*remarks_on(clone), *delta_branches(clone)]
-        look = _Look(
+        look = Look(
             lambda: clone.collected(datetime.now(UTC), dry_run=inputs.dry_run),
             0 if inputs.dry_run else inputs.grace_seconds,
         )
@@ -258,7 +223,7 @@ def _in_the_workspace(environment: ActionEnvironment) -> _Ran:
         if said:
             clone.take_in(datetime.now(UTC))  # nobody else commits what the step left
         remarks += said
-        return _Ran(results, look, remarks)
+        return Ran(results, look, remarks, look.alarms(results))
 
 
 def _find_branch(clone: Clone, branch: str, dry_run: bool) -> None:
@@ -296,7 +261,7 @@ def _annotate(quarantined: list[Receipt], out: NeutralStream) -> None:
         out.command(annotation("warning", f"{rest} quarantined; see the summary", title="Deltas quarantined"))
 
 
-def _tell(error: BaseException, environment: ActionEnvironment | None, ran: _Ran | None, out: NeutralStream) -> int:
+def _tell(error: BaseException, environment: ActionEnvironment | None, ran: Ran | None, out: NeutralStream) -> int:
     """Say what ended the step: in the log, as an annotation, in the summary. Before it `ran`, or after."""
     from merge_bot.errors import EXIT_TRY_AGAIN
     from merge_bot.markdown import fenced

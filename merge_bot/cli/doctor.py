@@ -155,7 +155,7 @@ def _seen(clone: Clone) -> Queue | None:
     from merge_bot.cli.looking import frame_of, look
     from merge_bot.doctor import Queue
 
-    status = look(clone)
+    status = look(clone, datetime.now(UTC))
     if status is None:
         return None
     branches = status.branches

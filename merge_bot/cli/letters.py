@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from merge_bot.messages import meant
 from merge_bot.page import MANY
-from merge_bot.wording import counted, listed, named, printable, quoted
+from merge_bot.wording import age, counted, listed, named, printable, quoted
 
 if TYPE_CHECKING:
     from merge_bot.quarantine import Case
@@ -162,14 +162,6 @@ def stale_window(frame: int, seconds: int, behind: int) -> str:
     """What readers hold, and what they do not see yet."""
     waits = f"{counted(behind, 'delta')} {'waits' if behind == 1 else 'wait'}" if behind else "no delta waits"
     return f"Readers hold frame {frame}, as of {age(seconds)} ago; {waits} behind it."
-
-
-def age(seconds: int) -> str:
-    """A time span in the unit that people would say it in."""
-    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds >= 2 * size:
-            return counted(seconds // size, unit)
-    return counted(max(seconds, 0), "second")
 
 
 # --- schema

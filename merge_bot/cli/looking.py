@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from merge_bot.alarms import Alarm, Seen, is_odd, raised, seen
 from merge_bot.audit_files import walk
 from merge_bot.clone import Clone
 from merge_bot.conflicts import Conflict, Conflicts
@@ -14,9 +16,11 @@ from merge_bot.errors import DreamcatcherError
 from merge_bot.git import LocalFiles
 from merge_bot.git.history import LastChange
 from merge_bot.git.line import lines_of
+from merge_bot.git.scan import CHANGING
 from merge_bot.manifest import GENESIS, MERGE, Manifest, read_manifest
 from merge_bot.parked import Parked, read_parked
 from merge_bot.paths import Paths
+from merge_bot.settings import Alarms
 from merge_bot.state import Files, Meta, read_meta
 from merge_bot.target import DELTA_BRANCHES
 from merge_bot.transports.branches import MAX_COMMITS
@@ -67,6 +71,13 @@ class Status:
     workers: Workers
     stops: str
     branches: OnBranches
+    seen: Seen
+    limits: Alarms
+
+    @property
+    def alarms(self) -> list[Alarm]:
+        """What has been so for too long."""
+        return raised(self.seen, self.limits)
 
     @property
     def behind(self) -> int:
@@ -92,7 +103,7 @@ def frame_of(path: str) -> int:
     return int(named["frame"]) if named else 0
 
 
-def look(clone: Clone) -> Status | None:
+def look(clone: Clone, now: datetime) -> Status | None:
     """What there is to know of the branch; None where there is no frame yet. Raises UnreadableState, SettingsError."""
     tip, files = clone.tip, clone.files
     paths = Paths(clone.settings.state)
@@ -107,18 +118,29 @@ def look(clone: Clone) -> Status | None:
         stops = str(error)
     local = clone.waiting()
     workers = Workers.read(files, paths)
+    waiting = _waiting(clone, tip, meta, _newest_merge(files, paths, manifest), paths, local)
+    branches = on_branches(clone, workers)
+    first = min((one for one in (waiting.oldest, branches.oldest) if one), default=None)
+    odd = {*(path for path in (*waiting.committed, *waiting.uncommitted) if is_odd(path)), *_kinds(local.odd)}
     return Status(
         meta,
         manifest,
         clone.repository.last_change(tip, paths.meta),
-        _waiting(clone, tip, meta, _newest_merge(files, paths, manifest), paths, local),
+        waiting,
         local.odd,
         list(Conflicts.read(files, paths).all()),
         read_parked(files, paths),
         workers,
         stops,
-        on_branches(clone, workers),
+        branches,
+        seen(files, paths, manifest, int(now.timestamp()), int(first.timestamp()) if first else None, odd),
+        clone.settings.alarms,
     )
+
+
+def _kinds(odd: Mapping[str, str]) -> list[str]:
+    """What lies in the inbox and is no file, less what is being written just now."""
+    return [path for path, what in odd.items() if what != CHANGING]
 
 
 def _newest_merge(files: Files, paths: Paths, manifest: Manifest) -> Manifest:

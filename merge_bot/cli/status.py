@@ -10,6 +10,7 @@ The data (`status --json`) is stable; keys are added, never changed:
     readers        what readers of this copy hold: frame, as_of, how many seconds ago that is, and how many deltas wait
                    behind it
     stops          the letter that a merge would end with, or null
+    alarms         what has been so for too long: name, message, remedy
     waiting        the inbox: paths committed and uncommitted, how many versions were overwritten, the number of files
                    by_worker, the paths held for a later frame, the time at which the oldest of the others was
                    committed; on_branches: the number of commits on delta branches that this clone knows, by worker
@@ -45,7 +46,8 @@ Examples:
   dreamcatcher status              the open frame, and whether deltas pile up
   dreamcatcher status --json       the same for programs
 
-The exit code is 1 where a merge would stop (state that another hand changed, schemas with mistakes), with the reason.
+The exit code is 1 where a merge would stop (state that another hand changed, schemas with mistakes), with the reason;
+where something has been so for too long, it is what the settings say (alarms: exit-code).
 """
 
 
@@ -60,21 +62,21 @@ def command(branch: str | None, repo: str, as_json: bool) -> int:
     from merge_bot.clone import Clone
     from merge_bot.errors import EXIT_DONE, EXIT_PROBLEM
 
+    now = datetime.now(UTC)
     with Clone.open(repo, branch) as clone:
         name = branch_of(clone)
-        status = look(clone)
+        status = look(clone, now)
     if status is None:
         if as_json:
             print_json({"initialised": False, "branch": name})
         else:
             show(Page(letters.not_initialised(name)))
         return EXIT_DONE
-    now = datetime.now(UTC)
     if as_json:
         print_json(_as_data(status, name, now))
     else:
         show(_as_page(status, name, now))
-    return EXIT_PROBLEM if status.stops else EXIT_DONE
+    return EXIT_PROBLEM if status.stops else status.limits.exit_code if status.alarms else EXIT_DONE
 
 
 # --- what is said
@@ -101,6 +103,7 @@ def _as_data(status: Status, branch: str, now: datetime) -> dict[str, Any]:
             "behind": status.behind,
         },
         "stops": status.stops or None,
+        "alarms": [one.as_json() for one in status.alarms],
         "waiting": {
             "committed": waiting.committed,
             "uncommitted": waiting.uncommitted,
@@ -130,6 +133,7 @@ def _as_page(status: Status, branch: str, now: datetime) -> Page:
         f"Frame {status.meta.frame} is open on {printable(branch)}: {wait}.", tone="bad" if status.stops else "good"
     )
     page.add("A merge would stop here", [Item(line) for line in status.stops.splitlines()], "bad")
+    page.add("Alarms", [Item(one.message, [one.remedy]) for one in status.alarms], "bad")
     page.add("Waiting", _waiting_body(status, now))
     page.add("Also", some([Item(one) for one in letters.odd_files(status.odd, CHANGING)]), "doubt")
     page.add(
