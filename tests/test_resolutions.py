@@ -248,3 +248,9 @@ def test_a_mistake_is_told(repo: Repo, arguments: tuple[str, ...], letter: str) 
     said = run("conflicts", *arguments, "--repo", repo.path)
     assert (said.code, said.out) == (1, "")
     assert letter in said.err
+
+
+def test_a_decision_that_comes_as_of_the_conflict_s_own_frame_closes_it_too(repo: Repo) -> None:
+    merge(repo, says("w1", "a"), says("w2", "b", second=1))
+    assert outcomes(merge(repo, asks(405, decides("c")))) == ["operator: late; resolve applied resolved"]
+    assert (bio(repo), state(repo, "conflicts.json")) == ("c", {})
