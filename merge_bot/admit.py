@@ -64,6 +64,8 @@ def admit(
     deltas: list[Delta] = []
     for candidate, verdict in _one_of_each(arrived, admission):
         known = ledger.entry(ledger_frame(candidate, verdict.frame, moment), candidate.digest)
+        if verdict.frame is not None and verdict.frame > moment.frame:
+            known = known or ledger.entry(verdict.frame, candidate.digest)  # dropped or amended before its frame came
         if known and known.outcome != Outcome.QUARANTINED and not known.requeued:
             receipt = _receipt(candidate, verdict, Outcome.DUPLICATE, Reason.ALREADY_MERGED)
             receipt.notes.append(letters.already_settled(known.outcome, known.merged_in))

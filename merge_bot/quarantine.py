@@ -12,9 +12,10 @@ from typing import Any
 
 from merge_bot import letters
 from merge_bot.admit import Moment, ledger_frame
-from merge_bot.delta import Candidate
+from merge_bot.canonical import digest
+from merge_bot.delta import FILE_NAME, Candidate
 from merge_bot.errors import UnreadableState
-from merge_bot.findings import REFUSED_OUTCOMES, Reason, Receipt
+from merge_bot.findings import REFUSED_OUTCOMES, Outcome, Reason, Receipt
 from merge_bot.ledger import Ledger
 from merge_bot.manifest import Manifest, parse_manifest
 from merge_bot.paths import Paths
@@ -53,6 +54,19 @@ def cases(files: Files, paths: Paths, meta: Meta, frames: int | None = None) -> 
         rows = [row for row in manifest.deltas if row["outcome"] in REFUSED_OUTCOMES and _waits(ledger, manifest, row)]
         if rows:
             yield from _cases(files, paths, manifest, rows)
+
+
+def held(files: Files, paths: Paths, meta: Meta) -> Iterator[Case]:
+    """The deltas of the inbox that wait for a frame to come, by their names; `kept_in` is that frame."""
+    for name, entry in files.folder(paths.inbox).items():
+        named, path = FILE_NAME.match(name), f"{paths.inbox}/{name}"
+        if named is None or not entry.is_file or int(named["frame"]) <= meta.frame:
+            continue
+        frame, stream_id = int(named["frame"]), named["stream_id"]
+        receipt = Receipt(
+            digest(files.read(path) or b""), path, Outcome.HELD, frame, stream_id, reason=Reason.FUTURE_FRAME
+        )
+        yield Case(receipt, frame, path)
 
 
 def waiting_for(files: Files, paths: Paths, meta: Meta, worker: str) -> list[Case]:

@@ -15,7 +15,7 @@ from merge_bot.canonical import document
 from merge_bot.control import Decision, Office, applied, refused
 from merge_bot.delta import FILE_NAME, Candidate, Delta, Request, file_name
 from merge_bot.errors import UnreadableState
-from merge_bot.findings import REFUSED_OUTCOMES, Outcome, Problem, Reason, Recover, Rejection
+from merge_bot.findings import REFUSED_OUTCOMES, Outcome, Problem, Reason, Receipt, Recover, Rejection
 from merge_bot.ledger import Line
 from merge_bot.manifest import Manifest, read_manifest
 from merge_bot.tree import Entry
@@ -49,7 +49,14 @@ def requeue(office: Office, request: Request) -> Decision:
 
 
 def drop(office: Office, request: Request) -> Decision:
-    """Settle a quarantined delta for good: the same bytes never come in again. They stay in the archive."""
+    """Settle a quarantined delta for good: the same bytes never come in again. They stay in the archive.
+
+    A delta that is held for a frame to come is withdrawn so as well; then `frame` is its own.
+    """
+    asked = (request.content["delta"], request.content["frame"])
+    held = next((one for one in office.admission.held if (one.digest, one.frame) == asked), None)
+    if held is not None:
+        return _withdraw(office, request, held)
     case = _quarantined(office, request)
     if isinstance(case, Decision):
         return case
@@ -57,6 +64,19 @@ def drop(office: Office, request: Request) -> Decision:
     target, reason = str(request.content["delta"]), str(request.content["reason"])
     effect = {"delta": target, "ledger": frames}
     return applied(request, Reason.DROPPED, effect, {"delta": target, "frame": case.kept_in.frame, "reason": reason})
+
+
+def _withdraw(office: Office, request: Request, delta: Delta) -> Decision:
+    reason = str(request.content["reason"])
+    office.admission.held.remove(delta)
+    receipt = Receipt(
+        delta.digest, delta.candidate.path, Outcome.DROPPED, delta.frame, delta.stream_id, delta.utc, Reason.DROPPED
+    )
+    office.admission.settled.append((delta.candidate, receipt))
+    line = Line(delta.digest, Outcome.DROPPED, office.moment.frame, delta.stream_id, delta.run)
+    office.ledger.add(delta.frame, line)
+    effect = {"delta": delta.digest, "ledger": [delta.frame]}
+    return applied(request, Reason.DROPPED, effect, {"delta": delta.digest, "frame": delta.frame, "reason": reason})
 
 
 def amend(office: Office, request: Request) -> Decision:

@@ -231,6 +231,26 @@ def test_each_decision_is_asked_for_and_then_nothing_waits(repo: Repo, tmp_path:
     assert stats(repo) == {"mood": 3, "total_posts": 1}
 
 
+def test_a_delta_of_a_frame_far_ahead_is_withdrawn(repo: Repo) -> None:
+    far = delta("w2", 20260416, stats_increments={"total_posts": 1})
+    repo.commit({f"{INBOX}/frame-20260416-w2.json": far})
+    merge(repo, delta("w3", 406, stats_increments={"total_posts": 2}))
+    assert (repo.path / INBOX / "frame-20260416-w2.json").exists()
+    said = run("quarantine", "drop", sha256(far).hexdigest()[:9], "--reason", "a date", "--repo", repo.path)
+    assert said.code == 0, said.err
+    told = outcomes(run("merge", "--repo", repo.path, "--json").json["receipts"])
+    assert told == ["operator: applied; drop applied dropped", "w2: dropped"]
+    assert not (repo.path / INBOX / "frame-20260416-w2.json").exists()
+    kept = repo.git("ls-files", "state/frames/000/000407/deltas").splitlines()
+    assert far in [(repo.path / path).read_bytes() for path in kept]
+    assert ledger(repo, 407)[sha256(far).hexdigest()]["outcome"] == "dropped"
+    path = repo.path / "state/_control/ledger/20260/20260416.jsonl"
+    assert json.loads(path.read_bytes())["outcome"] == "dropped"
+    repo.write(f"{INBOX}/frame-20260416-w2.json", far)
+    assert outcomes(merge(repo)) == ["w2: duplicate"]
+    assert stats(repo) == {"total_posts": 2}
+
+
 def test_edit(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VISUAL", "sed -i s/mood/total_posts/")
     digest = sha256(BROKEN).hexdigest()

@@ -158,9 +158,9 @@ def retry(
 @as_option
 @way_options
 def drop(digests: Sequence[str], reason: str, frames: int, as_whom: str | None, way: Way, as_json: bool) -> int:
-    """Drop refused deltas: the same bytes never come in again. They stay in the archive."""
+    """Drop refused deltas, and such as wait for a frame to come: the same bytes never come in again. They are kept."""
     whom = operator_of(way, as_whom)
-    chosen = _chosen(way, digests, frames)
+    chosen = _chosen(way, digests, frames, or_held=True)
     requests = [{"op": "drop", "delta": one.digest, "frame": one.kept_in, "reason": reason} for one in chosen]
     return ask_for(requests, whom, way, [letters.asked_to("drop", chosen)], as_json=as_json)
 
@@ -203,13 +203,21 @@ def _cases(newest: Newest, frames: int, worker: str | None = None, reason: str |
 
 
 def _chosen(
-    way: Way, digests: Sequence[str], frames: int, worker: str | None = None, reason: str | None = None
+    way: Way,
+    digests: Sequence[str],
+    frames: int,
+    worker: str | None = None,
+    reason: str | None = None,
+    *,
+    or_held: bool = False,
 ) -> list[Case]:
     """The deltas that are meant, each once. Raises DreamcatcherError if there are none, or one is not clear."""
     from merge_bot.errors import DreamcatcherError
+    from merge_bot.quarantine import held
 
     with newest_of(way) as newest:
         found = _cases(newest, frames, worker, reason)
+        found += held(newest.files, newest.paths, newest.meta) if or_held else ()
     if digests:
         found = list({one.digest: one for one in (_one(found, digest) for digest in digests)}.values())
     if not found:
