@@ -127,6 +127,22 @@ def test_counters_keep_what_stands_among_them() -> None:
     assert "required" not in schema
 
 
+def test_a_name_may_say_that_an_object_is_one_of_counters() -> None:
+    for name, found in (("stats", ["stats"]), ("things", [])):
+        adoption = adopted({"all.json": {name: {"total": 4, "note": "x", "by": "y"}}})
+        assert [one.name for one in adoption.collections] == found
+
+
+def test_files_that_are_an_entity_each_are_left_alone() -> None:
+    one = {"name": "x", "karma": 3, "posts": 4}
+    states = {f"agents/{name}.json": one | {"id": name} for name in "abc"} | {"agents/posts.json": {"posts": POSTS}}
+    adoption = adopted(states)
+    assert [one.name for one in adoption.collections] == ["posts"]
+    assert [(one.path, one.why[:35]) for one in adoption.left] == [
+        (f"state/agents/{name}.json", "one of 3 files here that look alike") for name in "abc"
+    ]
+
+
 def test_state_and_deltas_with_keys_of_their_own_get_both() -> None:
     old = [{"id": f"a{one}", "title": "t"} for one in range(3)]
     adoption = adopted({"state.json": {"notes": old}}, delta(notes_created=[{"pk": "x", "title": "t"}]))

@@ -19,7 +19,7 @@ from merge_bot.adoption.evidence import Document, Evidence, Feed, feeds
 from merge_bot.adoption.letters import Guess
 from merge_bot.adoption.references import references
 from merge_bot.adoption.schema import composed, shape_of
-from merge_bot.adoption.shapes import COUNTERS, Container, Left, look
+from merge_bot.adoption.shapes import COUNTERS, Container, Left, families, look
 from merge_bot.audit import audit
 from merge_bot.collection import SUM, UNION, Collection, Collections
 from merge_bot.delta import FILE_NAME, MAX_FRAME
@@ -95,13 +95,17 @@ def adopt(evidence: Evidence, settings: Settings, own: Mapping[str, bytes]) -> A
 
 
 def _containers(
-    states: Iterable[Document], settings: Settings, known: Collections, result: Adoption
+    states: Sequence[Document], settings: Settings, known: Collections, result: Adoption
 ) -> Iterable[Container]:
     paths = Paths(settings.state)
     own = (paths.meta, paths.conflicts, paths.inbox, paths.frames, paths.control, settings.schemas, ".github")
+    entities = families(states)
     for document in states:
         if any(inside(document.path, one) for one in own):
             result.left.append(Left(document.path, "", letters.in_use(document.path)))
+            continue
+        if document.path in entities:
+            result.left.append(Left(document.path, "", letters.one_of_many(entities[document.path])))
             continue
         for found in look(document):
             if isinstance(found, Left):

@@ -169,6 +169,13 @@ def empty() -> str:
     return "an empty array, and no delta says what would stand in it"
 
 
+def one_of_many(count: int) -> str:
+    return (
+        f"one of {count:,} files here that look alike, each an entity; that is the layout `entities`, which is not "
+        "guessed: write its schema by hand"
+    )
+
+
 def single() -> str:
     return "a single value"
 

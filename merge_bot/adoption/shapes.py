@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from merge_bot.strict_json import pointer
 from merge_bot.wording import listed
 
 ARRAY, OBJECT, COUNTERS = "array", "object", "counters"
+_COUNTERS = ("stats", "statistics", "counters", "counts", "totals", "metrics", "tallies")
+_FAMILY = 3  # files of one folder that look alike, from which each is taken for one entity
 _DEPTH = 4
 _NAMES = 8
 
@@ -47,13 +49,38 @@ class Left:
 
 def look(document: Document) -> Iterator[Container | Left]:
     """Every part of a document that could be a collection, or why it could not."""
-    stem = document.path.rpartition("/")[2].removesuffix(".json")
+    stem = _stem(document.path)
     for found in _look(document.path, document.value, ()):
         if isinstance(found, Container) and not found.name:
             found.name = stem
         if isinstance(found, Container):
             found.name = _plain(found.name)
         yield found
+
+
+def families(documents: Iterable[Document]) -> dict[str, int]:
+    """The paths of files that are one entity each, with how many of the kind lie beside them."""
+    folders: dict[str, list[Document]] = {}
+    for one in documents:
+        if isinstance(one.value, dict):
+            folders.setdefault(one.path.rpartition("/")[0], []).append(one)
+    found: dict[str, int] = {}
+    for ones in folders.values():
+        records = [{name for name in one.value if not name.startswith("_")} for one in ones]
+        counts = Counter(name for names in records for name in names)
+        common = {name for name, count in counts.items() if 2 * count > len(ones)}
+        alike = [
+            one
+            for one, names in zip(ones, records, strict=True)
+            if 2 * len(names & common) > max(len(names), len(common) - 1)
+        ]
+        if len(alike) >= _FAMILY:
+            found |= {one.path: len(alike) for one in alike}
+    return found
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".json")
 
 
 def _look(path: str, value: Any, names: Sequence[str]) -> Iterator[Container | Left]:
@@ -69,7 +96,7 @@ def _look(path: str, value: Any, names: Sequence[str]) -> Iterator[Container | L
         yield Left(path, where, letters.single())
     elif value and all(isinstance(one, dict) for one in value.values()) and _alike(list(value.values())):
         yield Container(name, path, where, OBJECT, value)
-    elif _counts(value) and not name.startswith("_"):
+    elif _counts(value, name or _stem(path)) and not name.startswith("_"):
         yield Container(name, path, where, COUNTERS, value)
     elif value and all(isinstance(one, list) for one in value.values()) and len(value) > _NAMES:
         yield Left(path, where, letters.lists_by_key(len(value)))
@@ -91,10 +118,11 @@ def _alike(records: Sequence[Record]) -> bool:
     return len(records) > 1 and bool(common) and 10 * near >= 9 * len(records)
 
 
-def _counts(value: Record) -> bool:
-    """Whether an object is one of counters: more numbers than anything else, and nothing nested."""
+def _counts(value: Record, name: str) -> bool:
+    """Whether an object is one of counters: more numbers than anything else, or a name that says so; nothing nested."""
     numbers = sum(map(is_number, value.values()))
-    return 2 * numbers > len(value) and not any(isinstance(one, dict | list) for one in value.values())
+    many = 2 * numbers > len(value) or (numbers > 0 and name.lower() in _COUNTERS)
+    return many and not any(isinstance(one, dict | list) for one in value.values())
 
 
 def _plain(name: str) -> str:
