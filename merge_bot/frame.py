@@ -13,6 +13,7 @@ from merge_bot import letters
 from merge_bot.admit import Admission, Moment, admit
 from merge_bot.bounds import marked, slow
 from merge_bot.check import prove
+from merge_bot.closing import waiting
 from merge_bot.collect import Base, collect
 from merge_bot.control import Office
 from merge_bot.control_table import decide
@@ -40,7 +41,8 @@ BUDGET = 120.0  # seconds to wait in, all attempts together
 @dataclass(slots=True)
 class Result:
     """What a run did. `frame` is None when nothing was pending; `held` wait for their frame to open, and `left` deltas
-    for the next one, because a frame takes only so many.
+    for the next one, because a frame takes only so many. `missing` are the active workers of whom nothing came for the
+    merged frame, not even a fallback.
     """
 
     published: Published
@@ -48,6 +50,7 @@ class Result:
     frame: Frame | None = None
     held: list[Candidate] = field(default_factory=list)
     left: int = 0
+    missing: tuple[str, ...] = ()
 
 
 def run_frame(
@@ -75,6 +78,7 @@ def run_frame(
     admission = admit(arrived, ledger, workers, moment)
     if not admission.admitted and not admission.settled:
         return Result(Published("none"), base.meta.frame, held=_held(admission))
+    missing = waiting(collected.candidates, workers, base.meta.frame, 0).missing
     office = Office(moment, base.settings, base.files, base.paths, base.rules, ledger, workers, admission)
     decisions = decide(office)
     merged = merge(
@@ -84,7 +88,7 @@ def run_frame(
     prove(merged.changes, merged.growth, merged.entered, merged.applied, base.collections)
     frame = snapshot(collected, admission, merged, decisions, office, now)
     left = len({one.digest for one in admission.left})
-    return Result(publisher.publish(frame), base.meta.frame, frame, _held(admission), left)
+    return Result(publisher.publish(frame), base.meta.frame, frame, _held(admission), left, missing)
 
 
 def run_until_settled(

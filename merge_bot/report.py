@@ -15,6 +15,7 @@ The data (`merge --json`) is stable; keys are added, never changed:
     parked      every record that waits after this frame, as in parked.jsonl
     held        deltas that wait for their frame to open: source, frame
     left        how many deltas come in the next frame, because one takes only so many
+    missing     workers of the frames just before of whom nothing came for this one, not even a fallback
     remarks     what else there is to know, in words
     edits       of a frame that adopts or reverts what another hand changed: those files, as in its manifest
     earlier     the frames that this run published before this one, each as all of this
@@ -67,6 +68,7 @@ def as_data(
         "parked": [one.as_json() for one in frame.parked] if frame else [],
         "held": [{"source": spelled(one.path), "frame": _named_frame(one)} for one in result.held],
         "left": result.left,
+        "missing": list(result.missing),
         "remarks": list(remarks),
         "edits": list(frame.manifest.edits or ()) if frame else [],
         "earlier": [as_data(one, dry_run=dry_run) for one in earlier],
@@ -92,6 +94,11 @@ def as_page(result: Result, *, dry_run: bool, remarks: Sequence[str] = (), earli
             page.add(title, some(receipts), tone)
     held = [Item(printable(one.path), [f"waits until frame {_named_frame(one)} opens"]) for one in result.held]
     page.add(f"{_deltas(len(held))} held for a later frame", some(held))
+    page.add(
+        "Missing: of these workers nothing came, not even a fallback",
+        some([Item(one) for one in result.missing]),
+        "doubt",
+    )
     if result.left:
         page.add("More than one frame takes", [Item(f"{_deltas(result.left)} {_come(result.left)} next")])
     page.add("Also", some([Item(one) for one in remarks]), "doubt")

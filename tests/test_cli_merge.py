@@ -138,6 +138,8 @@ def test_late_deltas_fallbacks_copies_and_notes_are_named(repo: Repo) -> None:
         "  state/stream_deltas/frame-405-w2.json\n"
         "    1 record(s) were not added, but the increments to stats were: "
         "these counters may now say more than there is\n\n"
+        "Missing: of these workers nothing came, not even a fallback\n"
+        "  w1\n\n"
         "Commit <commit>; look at it: git show --stat <short>\n"
         "Frame 407 is open.\n"
     )
@@ -189,6 +191,7 @@ def test_the_data_is_what_its_description_says(world: Repo) -> None:
         },
         "held": [{"source": f"{INBOX}/frame-407-w4.json", "frame": 407}],
         "left": 0,
+        "missing": [],
         "remarks": [],
         "edits": [],
         "earlier": [],
