@@ -77,6 +77,13 @@ def test_everything_else_in_order(world: Path, tmp_path: Path) -> None:
     told = run(["dreamcatcher", "receipts", "--worker", "alice", "--frame", "2"], world)
     assert re.sub(r"As of [^:]*:[^:]*:[^:]*:", "As of …:", told) == block("receipts")
 
+    apart = Path(shutil.copytree(world, tmp_path / "apart" / "world"))
+    for setting, value in (("user.name", "n"), ("user.email", "e@example.org")):
+        run(["git", "config", setting, value], apart)
+    run(["sh", "-eu"], apart, block("worktree"))
+    assert json.loads((apart / "state/stats.json").read_text()) == {"total_posts": 3}
+    assert (apart / "ann.py").is_file() and (apart / "kai.py").is_file()
+    assert list((tmp_path / "apart" / "world.worktrees").iterdir()) == []
     decided = Path(shutil.copytree(world, tmp_path / "decided"))
     run(["sh", "-eu"], decided, block("resolve"))
     assert json.loads((decided / "state/agents/agent-aria.json").read_text())["bio"] == "A sage."

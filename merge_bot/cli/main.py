@@ -27,6 +27,7 @@ COMMANDS = {
     "status": "Show the open frame, what waits for it, and how old it is.",
     "doctor": "Find what around the merge is set up wrongly, and who writes which path.",
     "assign": "Split a collection's records over workers.",
+    "worktree": "Make working folders at a frame's commit, one a worker.",
     "preview": "Say what the next merge would do, with more deltas or with fewer.",
     "log": "List the frames, newest first.",
     "show": "Show the state as of a frame, or one record with its whole life.",

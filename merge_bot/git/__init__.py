@@ -11,6 +11,7 @@ line                      what is new on branches that only grow
 consumed  local  checkout the work tree follows its branch, with no edit discarded
 repository                all of it as one object
 bare                      a repository of our own, for a while
+worktrees                 linked work trees, one a worker
 remote  remote_letters    another repository: its refs, fetching, a push judged by what the ref says
 credentials  secrets      addresses, tokens, and what is never shown
 """

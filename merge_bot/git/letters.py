@@ -96,3 +96,37 @@ def not_followed(commit: str, paths: Sequence[str]) -> str:
         "They are untouched. Move these files away (mv, not git stash), run any dreamcatcher command, which brings "
         "the work tree along, and then put back what you need of them."
     )
+
+
+def worktree_there(folders: Sequence[str], branches: Sequence[str]) -> str:
+    there = [f"  the folder {printable(one)}" for one in folders[:_MANY]]
+    there += [f"  the branch {printable(one)}" for one in branches[:_MANY]]
+    return (
+        "No work tree was made, because something of that name is there already, and nothing is overwritten:\n"
+        + "\n".join(there)
+        + "\nTake other names, or remove these: `dreamcatcher worktree remove NAME`; a branch that it left, because "
+        "only it has the commits, goes with `git branch -D`."
+    )
+
+
+def no_worktree(names: Sequence[str], known: Sequence[str]) -> str:
+    there = f"There are {', '.join(map(printable, known[:_MANY]))}." if known else "There are none here."
+    return (
+        f"No work tree of ours is named {', '.join(map(printable, names[:_MANY]))}. {there} Others are git's own "
+        "business (`git worktree list`)."
+    )
+
+
+def worktree_changed(folders: Sequence[str]) -> str:
+    lines = "\n".join(f"  {printable(one)}" for one in folders[:_MANY])
+    return (
+        f"Nothing was removed, because something here is in no commit yet:\n{lines}\n"
+        "Commit it there, or give --force to lose it."
+    )
+
+
+def no_such_place(name: str) -> str:
+    return (
+        f"{printable(name)} is neither a frame's number nor a commit that this repository has. `dreamcatcher log` "
+        "lists the frames."
+    )
