@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from merge_bot.control_schema import CONTROL
 from merge_bot.findings import OperationReceipt, Outcome, Receipt
+from merge_bot.page import Item
 from merge_bot.wording import counted, printable
 
 MANY_DECISIONS = 20
@@ -18,6 +20,18 @@ def decision_lines(receipt: Receipt) -> Iterator[str]:
             yield decision_line(one)
     if len(receipt.operations) > MANY_DECISIONS and receipt.operations[-1].collection == CONTROL:
         yield f"and more: {counted(len(receipt.operations) - MANY_DECISIONS, 'operation')}"
+
+
+def disabled_items(control: Iterable[Mapping[str, Any]] | None) -> list[Item]:
+    """The workers that the breaker stopped in a frame, by its manifest's `control`."""
+    names = [str(one["worker"]) for one in control or () if one["op"] == "disable"]
+    return [disabled_item(name) for name in names]
+
+
+def disabled_item(name: str) -> Item:
+    """A worker that the breaker stopped, and what to do."""
+    how = f"once it is mended: dreamcatcher worker enable {printable(name)} --requeue"
+    return Item(f"{printable(name)}: what it sends waits in quarantine, unread", [how])
 
 
 def decision_line(operation: OperationReceipt) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from merge_bot.decisions_report import decision_lines
+from merge_bot.decisions_report import decision_lines, disabled_items
 from merge_bot.delta import STREAM_ID
 from merge_bot.edits_report import edit_items, edits_headline
 from merge_bot.findings import REFUSED_OUTCOMES, Outcome, Receipt
@@ -144,6 +144,8 @@ def _sections(frame: Frame, place: Place) -> Iterator[Section]:
     kept_as = {(row["delta"], row["source"]): row.get("file") for row in frame.manifest.deltas}
     decided = [Item(printable(one.source), lines) for one in frame.receipts if (lines := list(decision_lines(one)))]
     yield Section("Decisions", "delta", [_item(one) for one in decided])
+    disabled = [_item(one) for one in disabled_items(frame.manifest.control)]
+    yield Section("Disabled: too many bad deltas in a row", "worker", disabled)
     refused = [one for one in frame.receipts if one.outcome in REFUSED_OUTCOMES]
     items = [_item(quarantined_item(one, kept_as.get((one.digest, one.source)))) for one in refused]
     yield Section(f"{counted(len(items), 'delta')} quarantined, bytes kept", "delta", items)

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from merge_bot.canonical import spelled
 from merge_bot.conflicts import WHOLE_RECORD, Conflict
 from merge_bot.control_schema import CONTROL
-from merge_bot.decisions_report import decision_lines
+from merge_bot.decisions_report import decision_lines, disabled_items
 from merge_bot.delta import FILE_NAME, Candidate
 from merge_bot.edits_report import edit_items, edits_headline
 from merge_bot.findings import Outcome, Problem, Reason, Receipt
@@ -90,6 +90,7 @@ def as_page(result: Result, *, dry_run: bool, remarks: Sequence[str] = (), earli
         page.add(_parked_title(frame), some(parked_items(frame.parked)), "doubt")
         decisions = [Item(_source(one), lines) for one in frame.receipts if (lines := list(decision_lines(one)))]
         page.add("Decisions", some(decisions))
+        page.add("Disabled: too many bad deltas in a row", some(disabled_items(frame.manifest.control)), "bad")
         for title, receipts, tone in _by_outcome(frame):
             page.add(title, some(receipts), tone)
     held = [Item(printable(one.path), [f"waits until frame {_named_frame(one)} opens"]) for one in result.held]

@@ -14,7 +14,7 @@ from merge_bot.findings import Rejection
 from merge_bot.history import History
 from merge_bot.settings import Settings
 from merge_bot.validate import Rules, given, validate
-from tests.command import INBOX, begun, delta
+from tests.command import INBOX, begun, delta, run
 from tests.repo import Repo
 from tests.test_control import about, asks, merge, outcomes, stats
 from tests.world import collections_of, schema
@@ -65,6 +65,18 @@ def test_a_worker_that_is_bad_again_and_again_waits_unread_and_the_others_go_on(
     assert outcomes(put_up) == ["operator: applied; enable applied enabled; retry applied put_up_again"]
     assert outcomes(merge(repo)) == ["w1: late"]
     assert (stats(repo), line(repo, "w1")) == ({"total_posts": 3}, {"applied": 0, "quarantined": 5})
+
+
+def test_it_is_said_loudly(repo: Repo) -> None:
+    for number in range(3):
+        repo.write(f"{INBOX}/frame-405-w1.{number}.json", b"{" * (number + 1))
+    told = (
+        "Disabled: too many bad deltas in a row\n"
+        "  w1: what it sends waits in quarantine, unread\n"
+        "    once it is mended: dreamcatcher worker enable w1 --requeue\n"
+    )
+    assert told in run("merge", "--repo", repo.path).out
+    assert told in run("status", "--repo", repo.path).out
 
 
 def test_what_comes_of_it_under_an_odd_name_waits_as_well(repo: Repo) -> None:

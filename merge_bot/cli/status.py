@@ -123,8 +123,10 @@ def _as_data(status: Status, branch: str, now: datetime) -> dict[str, Any]:
 
 def _as_page(status: Status, branch: str, now: datetime) -> Page:
     from merge_bot.cli.looking import frame_of
+    from merge_bot.decisions_report import disabled_item
     from merge_bot.git.scan import CHANGING
     from merge_bot.report import conflict_item, parked_items
+    from merge_bot.workers import DISABLED
 
     waiting = status.waiting
     count = len(waiting.committed) + len(waiting.uncommitted)
@@ -147,6 +149,8 @@ def _as_page(status: Status, branch: str, now: datetime) -> Page:
     )
     records = [(name, f"{count:,}") for name, count in sorted(status.manifest.counts.items())]
     page.add("Records", [Table(("collection", "records"), records)] if records else [])
+    disabled = [name for name, one in sorted(status.workers.known.items()) if one.status == DISABLED]
+    page.add("Disabled: too many bad deltas in a row", some([disabled_item(one) for one in disabled]), "bad")
     page.add("Workers, with the newest delta that was merged of each", _workers(status))
     landed = f" in commit {status.landed.commit}" if status.landed else ""
     kind = "The genesis" if status.manifest.kind == "genesis" else f"Frame {status.manifest.frame}"
