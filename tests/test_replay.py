@@ -158,11 +158,11 @@ def test_an_older_manifest_without_its_newer_fields_is_replayed(tmp_path: Path) 
 
 
 def test_frames_of_other_merge_rules_are_not_replayed(copy: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("merge_bot.replay.RULES_VERSION", 2)
+    monkeypatch.setattr("merge_bot.replay.RULES_VERSION", 3)
     with History(copy.path) as history:
         done = history.replay(7)
     assert done.same is None
-    assert done.note.startswith("Frame 7 was merged by merge rules version 1; these are version 2, which may merge")
+    assert done.note.startswith("Frame 7 was merged by merge rules version 2; these are version 3, which may merge")
 
 
 def test_a_shallow_clone_fetches_what_it_lacks(world: Repo, tmp_path: Path) -> None:
