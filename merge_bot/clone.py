@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from merge_bot import letters
-from merge_bot.collect import Base, Collected, collect, open_base, read_base, read_settings
+from merge_bot.collect import Base, Collected, collect, open_base, prove_history, read_base, read_settings
 from merge_bot.commit_files import CommitFiles
 from merge_bot.errors import Contended, LocalEdits, RepositoryError
 from merge_bot.frame import ATTEMPTS, BUDGET, Result, run_until_settled
@@ -111,13 +111,18 @@ class Clone:
             return LocalFiles()
         return self.repository.untracked_and_changed(tip, Paths(self.settings.state).inbox)
 
-    def take_in(self, now: datetime) -> list[str]:
-        """Commit what is new or changed in the work tree's inbox, as one `deltas: …` commit. Returns the paths."""
+    def take_in(self, now: datetime, base: Base) -> list[str]:
+        """Commit what is new or changed in the work tree's inbox, as one `deltas: …` commit. Returns the paths.
+
+        `base` is the tip as it was just read. Raises as `base` and `collect`: onto a branch that no merge will go on
+        from nothing is committed, since whoever mends it may go back to before.
+        """
         patience = Patience(BUDGET)
         for _ in patience.attempts(ATTEMPTS):
             tip, changes = self.tip, _contents(self.waiting())
             if tip is None or not changes:
                 return []
+            prove_history(self.repository, base if base.commit == tip else self.base())
             message = letters.inbox_message(len(changes))
             commit = self.repository.write_commit(tip, changes, message, self.author(), int(now.timestamp()))
             self.repository.announce(tip, commit, {}, index_only=True)
@@ -131,7 +136,7 @@ class Clone:
     def collected(self, now: datetime, *, dry_run: bool = False) -> Collected:
         """What a merge would be made from now: the inbox is taken in, but for a dry run. Raises as `base`."""
         base = self.base()
-        if not dry_run and self.take_in(now):
+        if not dry_run and self.take_in(now, base):
             base = self.base()
         return collect(self.repository, base, InboxTransport(self.repository, Paths(self.settings.state)))
 
@@ -140,14 +145,14 @@ class Clone:
 
         Raises whatever stops a merge, before the inbox is touched.
         """
-        self.base()
+        base = self.base()
         transport: Transport = InboxTransport(self.repository, Paths(self.settings.state))
         if dry_run:
             waiting = {path: one.data for path, one in _contents(self.waiting()).items()}
             return run_until_settled(
                 self.base, self.repository, Uncommitted(transport, waiting), DryRun(), now, progress
             )
-        self.take_in(now)
+        self.take_in(now, base)
         publisher = self.publisher()
         ahead = self.repository.write_ahead
         return run_until_settled(self.base, self.repository, transport, publisher, now, progress, ahead)

@@ -162,15 +162,24 @@ def _landed(repository: Repository, base: Base) -> str | None:
     return newest.commit
 
 
-def collect(repository: Repository, base: Base, transport: Transport) -> Collected:
-    """Everything pending at `base`.
+def prove_history(repository: Repository, base: Base) -> str | None:
+    """The commit in which the newest frame came to the branch, if known.
 
-    Raises RepositoryError if the history does not reach back far enough, ForeignEdit if a merged frame was changed,
-    GuardError if the branch's history is not one that merges have made.
+    Raises GuardError if the branch's history is not one that merges have made, ForeignEdit if a merged frame was
+    changed.
     """
-    since, known = _since(repository, base)
-    span = Span(since, base.commit, known, base.settings.max_delta_bytes, MUCH)
     landed = _landed(repository, base)
     if found := archive_edits(repository, base.files, base.paths, landed):
         raise foreign_edit(base, found)
+    return landed
+
+
+def collect(repository: Repository, base: Base, transport: Transport) -> Collected:
+    """Everything pending at `base`.
+
+    Raises RepositoryError if the history does not reach back far enough, and as `prove_history`.
+    """
+    since, known = _since(repository, base)
+    span = Span(since, base.commit, known, base.settings.max_delta_bytes, MUCH)
+    landed = prove_history(repository, base)
     return Collected(base, transport.receive(span), transport, landed)
