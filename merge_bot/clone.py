@@ -111,18 +111,18 @@ class Clone:
             return LocalFiles()
         return self.repository.untracked_and_changed(tip, Paths(self.settings.state).inbox)
 
-    def take_in(self, now: datetime, base: Base) -> list[str]:
+    def take_in(self, now: datetime, base: Base | None = None) -> list[str]:
         """Commit what is new or changed in the work tree's inbox, as one `deltas: …` commit. Returns the paths.
 
-        `base` is the tip as it was just read. Raises as `base` and `collect`: onto a branch that no merge will go on
-        from nothing is committed, since whoever mends it may go back to before.
+        `base` is the tip, if it was read just now. Raises as `base` and `collect`: onto a branch that no merge will go
+        on from nothing is committed, since whoever mends it may go back to before.
         """
         patience = Patience(BUDGET)
         for _ in patience.attempts(ATTEMPTS):
             tip, changes = self.tip, _contents(self.waiting())
             if tip is None or not changes:
                 return []
-            prove_history(self.repository, base if base.commit == tip else self.base())
+            prove_history(self.repository, base if base and base.commit == tip else self.base())
             message = letters.inbox_message(len(changes))
             commit = self.repository.write_commit(tip, changes, message, self.author(), int(now.timestamp()))
             self.repository.announce(tip, commit, {}, index_only=True)
