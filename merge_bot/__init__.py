@@ -9,7 +9,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     conflict_letters  policy
     settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
     layouts  strategies  lenient  rollback_letters  foreign_letters  verify_letters  export_letters  retention
-    records  diff
+    records  diff  counting
     doctor_letters  path_filter  doctor  doctor_workflows
     drift  x_merge  schemas  control_schema  delta_schema  enrolment  bounds  validate  explain  repair
     gate  admit  control  leases  breaker  workshop  resolutions  control_table
@@ -20,7 +20,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     frame  clone  writer  leaseholder  asking  worker  parcel  target  submit  bell  reader  worker_update
     remote_clone  intake
     decisions_report  report  receipts_report  quarantine_report  action_outputs  landings  past_state
-    pull_request_body  audit_letters  audit_files  audit_books  audit_places  audit
+    pull_request_body  audit_letters  audit_files  audit_books  audit_places  audit_counters  audit
     verify_books  verify_workers  verify_frame  verify_work  export_sqlite  adoption
     history  replay  contributions  blame  preview  rollback  rollback_body  foreign  run  verify  export  past_report
     frame_log  policy_step

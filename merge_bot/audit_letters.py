@@ -93,6 +93,15 @@ def counts_disagree(collection: str, said: int, found: int) -> Letter:
     )
 
 
+def miscounts(counter: str, stands: Any, collection: str, count: int) -> Letter:
+    says = "is not there" if stands is None else f"says {stands:,}" if type(stands) is int else f"says {shown(stands)}"
+    return (
+        f"{named(counter)} {says}, but of {named(collection)} there {'is' if count == 1 else 'are'} "
+        f"{counted(count, 'record')} to count.",
+        RESTORE,
+    )
+
+
 def manifest_missing(frame: int) -> Letter:
     return f"The manifest of frame {frame} is missing, though the one after it names it.", RESTORE
 

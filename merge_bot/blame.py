@@ -7,7 +7,7 @@ operations that entered the frame. Whose write stands in a last-writer-wins fiel
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from merge_bot import history_letters as letters
@@ -16,6 +16,7 @@ from merge_bot.collection import APPEND, LAST_WRITER_WINS, OBSERVE, SUM, UNION, 
 from merge_bot.commit_files import CommitFiles
 from merge_bot.conflicts import WHOLE_RECORD
 from merge_bot.contributions import entered
+from merge_bot.counting import COUNT
 from merge_bot.delta import Operation, Origin
 from merge_bot.diff import ABSENT
 from merge_bot.errors import RepositoryError
@@ -41,7 +42,7 @@ class Event:
 
     `wrote` is what the delta said, `value` and `before` what the field held after and before the frame (`ABSENT`:
     nothing). `origin` is the delta; None where no delta of this repository did it: state that is older than the first
-    frame, or was brought back by a rollback.
+    frame, or was brought back by a rollback, or (kind `count`) a derived counter.
     """
 
     frame: int
@@ -235,6 +236,9 @@ def _of_entity(step: _Step, rules: Collection) -> Iterator[Event]:
     keys = {part.name for part in rules.key}
     for name in sorted({*before, *after, *(one for write in step.operations for one in write.record)}):
         was, now = before.get(name, ABSENT), after.get(name, ABSENT)
+        if rules.counts(name) is not None:
+            yield from _counted(step, name, was, now)
+            continue
         if name in keys or rules.rule(name).strategy in (SUM, UNION):
             yield from _added_up(step, name, was, now, first_only=name in keys)
             continue
@@ -265,7 +269,15 @@ def _added_up(step: _Step, name: str, was: Any, now: Any, *, first_only: bool = 
 def _of_sum(step: _Step, rules: Collection) -> Iterator[Event]:
     before, after = step.before or {}, step.after or {}
     for name in sorted({*before, *after}):
-        yield from _added_up(step, name, before.get(name, ABSENT), after.get(name, ABSENT))
+        of = _added_up if rules.counts(name) is None else _counted
+        yield from of(step, name, before.get(name, ABSENT), after.get(name, ABSENT))
+
+
+def _counted(step: _Step, name: str, was: Any, now: Any) -> Iterator[Event]:
+    """A derived counter is nobody's: the merge counted."""
+    if not _alike(was, now):
+        event = step.event(name, now, was)
+        yield replace(event, kind=COUNT) if step.kind == MERGE else event
 
 
 def _of_append(step: _Step, rules: Collection) -> Iterator[Event]:

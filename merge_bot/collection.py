@@ -44,10 +44,13 @@ BY_LATEST = Policy()
 
 @dataclass(frozen=True, slots=True)
 class PropertyRule:
-    """How one property of a last-writer-wins entity merges: its own strategy, or who wins a conflict."""
+    """How one property merges: its own strategy, or who wins a conflict (of last-writer-wins entities), or which
+    collection's records it counts: all (in a sum), or those whose field `by` names the entity."""
 
     strategy: str = LAST_WRITER_WINS
     on_conflict: Policy = BY_LATEST
+    counts: str | None = None
+    by: str | None = None
 
 
 class Drift(NamedTuple):
@@ -167,6 +170,11 @@ class Collection:
     def holding(self) -> Mapping[str, str]:
         """The references whose records wait until what they name is there."""
         return {name: one for name, one in self.references.items() if name not in self.lenient}
+
+    def counts(self, name: str) -> str | None:
+        """The collection whose records property `name` counts; None if it is no derived counter."""
+        rule = self.properties.get(name)
+        return rule.counts if rule else None
 
     def is_overwritten(self, name: str) -> bool:
         """Whether a later write of this field takes the place of the one before: not of keys, nor of what adds up."""

@@ -119,6 +119,7 @@ class Reason(StrEnum):
     WRITTEN_SINCE = "written_since"
     DANGLING_REFERENCE = "dangling_reference"
     INCOMPLETE_ENTITY = "incomplete_entity"
+    DERIVED_COUNTER = "derived_counter"
     SUM_OUT_OF_RANGE = "sum_out_of_range"
     WAS_PARKED = "was_parked"
     # decisions

@@ -17,6 +17,7 @@ from merge_bot.closing import waiting
 from merge_bot.collect import Base, collect
 from merge_bot.control import Office
 from merge_bot.control_table import decide
+from merge_bot.counting import untrusted
 from merge_bot.delta import Candidate, Delta, instant_of
 from merge_bot.errors import Contended
 from merge_bot.findings import Rejection
@@ -83,7 +84,7 @@ def run_frame(
     decisions = decide(office)
     merged = merge(
         admission.admitted, base.files, base.paths, base.collections, base.rules, base.meta.frame, ahead,
-        base.manifest.newest_rollback, office.resolved,
+        base.manifest.newest_rollback, office.resolved, untrusted(base.collections, base.schema_ids, base.manifest),
     )  # fmt: skip
     prove(merged.changes, merged.growth, merged.entered, merged.applied, base.collections)
     frame = snapshot(collected, admission, merged, decisions, office, now)

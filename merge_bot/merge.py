@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from merge_bot.canonical import document
 from merge_bot.check import EntityRules, Violation, take_out
 from merge_bot.collection import FILE, LAST_WRITER_WINS, Collection, Collections
 from merge_bot.conflicts import Conflicts
+from merge_bot.counting import Tally, in_order
 from merge_bot.delta import Delta, Operation
 from merge_bot.layouts.base import Ahead, Finished, Opening, stay
 from merge_bot.layouts.catalog import open_store
@@ -64,12 +65,13 @@ def merge(
     ahead: Ahead = stay,
     rolled_back: int | None = None,
     resolved: Mapping[tuple[str, str, str], Operation | None] = NOTHING,
+    recount: Container[str] = (),
 ) -> Merged:
     """Merge ranked `deltas` onto the state in `files` as frame `frame`; `rolled_back` is the newest rollback before it.
 
-    `resolved` are the conflicts that are settled, by collection, key and field, with the write that settles each.
-    The bytes of each file go to `ahead` when it is finished. Raises UnreadableState if one that the frame touches
-    cannot be read.
+    `resolved` are the conflicts that are settled, by collection, key and field, with the write that settles each;
+    `recount` names the collections whose derived counters are counted anew (`counting.untrusted`). The bytes of each
+    file go to `ahead` when it is finished. Raises UnreadableState if one that the frame touches cannot be read.
     """
     waiting = read_parked(files, paths)
     returning = [one for one in waiting if _fits(one.operation, collections, rules)]
@@ -83,16 +85,21 @@ def merge(
             conflicts.close(*place)
     kept, violations = take_out(pending, grounds, collections, rules)
     merged = Merged(conflicts=conflicts, unresolved=unresolved(kept, grounds, collections))
-    for name in collections:
-        if entered := kept.size(name):
-            operations = kept.batches.get(name) or kept.operations[name]
-            losses = strategy(collections[name].strategy).fold(collections[name], operations, grounds[name])
-            merged.losses.extend(losses)
-            merged.entered[name] = entered
+    tally = Tally(collections, files, recount)
+    for name in in_order(collections):
+        entered, grounds[name].counts = kept.size(name), tally.of(name)
+        if not entered and not grounds[name].counts:
+            continue
+        operations = kept.batches.pop(name, None) or kept.operations[name]
+        losses = strategy(collections[name].strategy).fold(collections[name], operations, grounds[name])
+        merged.losses.extend(losses)
+        merged.entered[name] = entered + len(grounds[name].counts)
+        if entered:
             merged.applied[name] = entered - len(losses)
-            kept.batches.pop(name, None)
-            if collections[name].layout != FILE:  # a file may be shared: it is whole when all are folded
-                _flush(merged, {name: grounds.pop(name)}, ahead)
+        store = grounds[name].store
+        if collections[name].layout != FILE:  # a file may be shared: it is whole when all are folded
+            _flush(merged, {name: grounds.pop(name)}, ahead)
+        tally.enter(name, operations, losses, store.growth())
     _flush(merged, grounds, ahead)
     _sort_parked(merged, waiting, returning, violations, frame)
     if merged.parked != waiting:

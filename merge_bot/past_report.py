@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from merge_bot.conflicts import WHOLE_RECORD
+from merge_bot.counting import COUNT
 from merge_bot.diff import ABSENT, Change, Diff
 from merge_bot.page import Item, Page, Table, some, value_text
 from merge_bot.wording import counted, printable, quoted
@@ -173,7 +174,7 @@ def _happened(event: Event) -> str:
 
 def _source(event: Event) -> Iterator[str]:
     if event.origin is None:
-        yield {"genesis": "older than the first frame", "rollback": "brought back by a rollback"}.get(
+        yield {"genesis": "older than the first frame", "rollback": "brought back by a rollback", COUNT: "counted"}.get(
             event.kind, "by no delta of this frame"
         )
         return

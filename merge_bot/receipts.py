@@ -110,7 +110,12 @@ def _note_doubtful_counters(receipt: Receipt, delta: Delta, collections: Collect
         for one in receipt.operations
         if one.outcome in (Outcome.DUPLICATE, Outcome.CONFLICT) and collections[one.collection].strategy == APPEND
     ]
-    counters = [name for name in delta.operations if collections[name].strategy == SUM and delta.operations[name]]
+    counters = [
+        name
+        for name, ones in delta.operations.items()
+        if collections[name].strategy == SUM
+        and any(collections[name].counts(counter) is None for one in ones for counter in one.record)
+    ]
     if duplicates and counters:
         receipt.notes.append(letters.counters_in_doubt(len(duplicates), counters))
 

@@ -128,6 +128,8 @@ def _operation(told: Told, receipt: Settled, operation: OperationReceipt) -> Ite
     elif isinstance(detail.get("fields"), dict):
         for name, one in detail["fields"].items():
             yield f"{where}, {printable(name)}: {_lost(operation, one, told.winner(receipt, operation, name))}"
+    elif operation.reason == Reason.DERIVED_COUNTER:
+        yield f"{where}: not added, the merge counts {named(str(detail.get('counts')))} itself"
     elif operation.reason == Reason.SAME_RECORD:
         yield f"{where}: {operation.outcome}, the same is there already"
     elif "kept" in detail:
@@ -144,6 +146,8 @@ def _lost(operation: OperationReceipt, one: Any, winner: str | None) -> str:
     if not isinstance(one, dict):
         return f"{operation.outcome} {value_text(one)}"
     wrote, stands = value_text(one.get("wrote")), value_text(one.get("stands"))
+    if one.get("reason") == Reason.DERIVED_COUNTER:
+        return f"{wrote} is ignored, the merge counts {named(str(one.get('counts')))} itself"
     if one.get("reason") == Reason.HELD_FOR_RESOLUTION:
         return f"{wrote} is held, {stands} stands until somebody decides"
     by = f" of {named(winner)}" if winner else ""

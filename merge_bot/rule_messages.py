@@ -214,6 +214,45 @@ def must_be_array(name: str) -> Letter:
     return f"{named(name)} is a set that grows, so it must be an array.", 'Write "type": "array".'
 
 
+def counted_not(key: str) -> Letter:
+    return f"A counter that the merge keeps by counting has no {named(key)}.", 'Leave it out, or "counts".'
+
+
+def counts_by_what() -> Letter:
+    return (
+        "The counter of an entity has to say which records are its own.",
+        'Name the field that refers to the entity: {"counts": "comments", "by": "author"}.',
+    )
+
+
+def must_be_whole(name: str) -> Letter:
+    return f"{named(name)} counts records, so it must be an integer.", 'Write "type": "integer".'
+
+
+def counter_required(name: str) -> Letter:
+    return (
+        f"{named(name)} may not be required: the merge writes it when there is something to count.",
+        'Take it out of "required".',
+    )
+
+
+def cannot_count(found: str, near: str | None) -> Letter:
+    return f"There is no collection {named(found)} to count{meant(near)}", ""
+
+
+def not_countable(target: str, strategy: str) -> Letter:
+    return f"{named(target)} ({strategy}) cannot be counted here.", "Count a collection that keeps records."
+
+
+def not_countable_by(target: str, field: str, holder: str) -> Letter:
+    return (
+        f"The records of {named(target)} can be counted for {named(holder)} only by a field that refers to it and "
+        f"holds one value, which {named(field)} is not.",
+        f'In the schema of {named(target)}, an append or observe collection, write "references": '
+        f'{{{quoted(field)}: {quoted(holder)}}}, without "on_missing".',
+    )
+
+
 def unknown_target(found: str, near: str | None) -> Letter:
     return f"There is no collection {named(found)} to refer to{meant(near)}", ""
 

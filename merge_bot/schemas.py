@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from merge_bot import drift_letters, rule_messages, safe_path
-from merge_bot.collection import APPEND, FILE, LAST_WRITER_WINS, Collection, Collections
+from merge_bot.collection import APPEND, FILE, LAST_WRITER_WINS, SUM, Collection, Collections
 from merge_bot.drift import ALIASES, COERCE
 from merge_bot.findings import Problem, Reason
 from merge_bot.guess import nearest
@@ -176,6 +176,11 @@ def _between(collections: Mapping[str, Collection], names: set[str]) -> Iterator
                 continue  # its own schema is at fault
             if letter := _broken_reference(collection, name, target, collections):
                 yield collection.schema_path, Mistake(("x-merge", "references", name), letter)
+        for name, rule in collection.properties.items():
+            if rule.counts is None or rule.counts in names - set(collections):
+                continue
+            if letter := _broken_counter(collection, rule.counts, rule.by, collections):
+                yield collection.schema_path, Mistake(("properties", name, "x-merge", "counts"), letter)
     for one, other in combinations(collections.values(), 2):
         if not (safe_path.inside(one.path, other.path) or safe_path.inside(other.path, one.path)):
             continue
@@ -184,6 +189,18 @@ def _between(collections: Mapping[str, Collection], names: set[str]) -> Iterator
             yield other.schema_path, Mistake(("x-merge", "path"), letter)
         elif f"{one.pointer}/".startswith(f"{other.pointer}/") or f"{other.pointer}/".startswith(f"{one.pointer}/"):
             yield other.schema_path, Mistake(("x-merge", "pointer"), rule_messages.pointers_overlap(one.path, one.name))
+
+
+def _broken_counter(
+    holder: Collection, target: str, by: str | None, collections: Mapping[str, Collection]
+) -> Letter | None:
+    if target not in collections:
+        return rule_messages.cannot_count(target, nearest(target, collections))
+    counted = collections[target]
+    if by is None or holder.strategy == SUM:
+        return rule_messages.not_countable(target, SUM) if counted.strategy == SUM else None
+    refers = counted.holding.get(by) == holder.name and properties_of(counted.schema)[by].get("type") in KEY_TYPES
+    return None if refers and counted.enters_whole else rule_messages.not_countable_by(target, by, holder.name)
 
 
 def _broken_reference(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from merge_bot import history_letters, schemas
 from merge_bot import verify_letters as letters
 from merge_bot.audit_books import audit_books
+from merge_bot.audit_counters import audit_counters
 from merge_bot.audit_places import Audit
 from merge_bot.canonical import digest, document
 from merge_bot.collection import Collections
@@ -24,7 +25,7 @@ from merge_bot.edits import live_state_tree
 from merge_bot.errors import RepositoryError, UnreadableState
 from merge_bot.findings import Reason
 from merge_bot.history import History
-from merge_bot.manifest import GENESIS, Manifest, parse_manifest, read_manifest
+from merge_bot.manifest import GENESIS, MERGE, Manifest, parse_manifest, read_manifest
 from merge_bot.messages import Letter
 from merge_bot.processes import spread
 from merge_bot.progress import Progress, silent
@@ -252,6 +253,9 @@ class _Verifier:
                 self._add(newest.frame, one.file, one.reason, (one.message, one.remedy))
         for one in audit_books(self._tip, self._paths):
             self._add(newest.frame, one.file, one.reason, (one.message, one.remedy))
+        if newest.kind == MERGE:  # after any other frame the next merge counts anew
+            for one in audit_counters(self._tip, self._paths, rules):
+                self._add(newest.frame, one.file, one.reason, (one.message, one.remedy))
         for name, count in newest.counts.items():
             if name in rules and state.records[name] != count:
                 letter = letters.miscounted(name, count, state.records[name])

@@ -75,9 +75,10 @@ X_MERGE = Schema(
 PROPERTY_X_MERGE = Schema(
     {
         "type": "object",
-        "properties": {"strategy": {"type": "string"}, "on_conflict": _ON_CONFLICT},
+        "properties": {"strategy": {"type": "string"}, "on_conflict": _ON_CONFLICT, "counts": _NAME, "by": _NAME},
         "minProperties": 1,
         "additionalProperties": False,
+        "dependentRequired": {"by": ["counts"]},
     }
 )
 
@@ -154,7 +155,12 @@ def _policy(rules: Mapping[str, Any], default: Policy) -> Policy:
 def _property_rules(schema: Mapping[str, Any], on_conflict: Policy) -> dict[str, PropertyRule]:
     found = {name: one["x-merge"] for name, one in properties_of(schema).items() if "x-merge" in one}
     return {
-        name: PropertyRule(one.get("strategy", LAST_WRITER_WINS), _policy(one, on_conflict))
+        name: PropertyRule(
+            one.get("strategy", SUM if "counts" in one else LAST_WRITER_WINS),
+            _policy(one, on_conflict),
+            one.get("counts"),
+            one.get("by"),
+        )
         for name, one in found.items()
         if PROPERTY_X_MERGE.is_valid(one)
     }
@@ -245,6 +251,10 @@ def _properties(collection: Collection) -> Iterator[Mistake]:
             yield Mistake(("properties", name), rule_messages.must_be_numbers(name, may_stand_aside=True))
         if "x-merge" not in one:
             continue
+        if isinstance(one["x-merge"], dict) and "counts" in one["x-merge"] and collection.strategy == SUM:
+            broken = list(_misshapen(one["x-merge"], place, PROPERTY_X_MERGE))
+            yield from broken or _counter(name, one, collection, place)
+            continue
         if collection.strategy != LAST_WRITER_WINS:
             yield Mistake(place, rule_messages.only_for("x-merge", f"properties of a {LAST_WRITER_WINS} collection"))
             continue
@@ -252,7 +262,8 @@ def _properties(collection: Collection) -> Iterator[Mistake]:
             yield Mistake(place, rule_messages.key_cannot_merge(name))
             continue
         broken = list(_misshapen(one["x-merge"], place, PROPERTY_X_MERGE))
-        yield from broken or _property(name, one, collection.rule(name), place)
+        check = _counter(name, one, collection, place) if "counts" in one["x-merge"] else None
+        yield from broken or check or _property(name, one, collection.rule(name), place)
     if collection.strategy == SUM:
         others: list[tuple[tuple[str, ...], Any]] = []
         if not isinstance(schema.get("additionalProperties", True), bool):
@@ -261,6 +272,24 @@ def _properties(collection: Collection) -> Iterator[Mistake]:
         for where, one in others:
             if not isinstance(one, dict) or one.get("type") not in _NUMBERS:
                 yield Mistake(where, rule_messages.must_be_numbers(where[-1]))
+
+
+def _counter(
+    name: str, schema: Mapping[str, Any], collection: Collection, place: tuple[str | int, ...]
+) -> Iterator[Mistake]:
+    """What is wrong with a derived counter, as far as its own schema tells."""
+    rules, of_sum = schema["x-merge"], collection.strategy == SUM
+    for key in ("strategy", "on_conflict"):
+        if key in rules:
+            yield Mistake((*place, key), rule_messages.counted_not(key))
+    if of_sum and "by" in rules:
+        yield Mistake((*place, "by"), rule_messages.only_for("by", f"properties of a {LAST_WRITER_WINS} collection"))
+    elif not of_sum and "by" not in rules:
+        yield Mistake(place, rule_messages.counts_by_what())
+    if schema.get("type") != "integer":
+        yield Mistake(("properties", name), rule_messages.must_be_whole(name))
+    if name in collection.schema.get("required", []):
+        yield Mistake(("required",), rule_messages.counter_required(name))
 
 
 def _property(

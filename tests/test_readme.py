@@ -137,6 +137,27 @@ def test_everything_else_in_order(world: Path, tmp_path: Path) -> None:
     run(["dreamcatcher", "verify"], world)
 
 
+def test_the_counters_fit_the_schemas_of_init(world: Path, tmp_path: Path) -> None:
+    counted = Path(shutil.copytree(world, tmp_path / "counted"))
+    for name, properties in json.loads(block("counters")).items():
+        path = counted / f"schemas/{name}.schema.json"
+        schema = json.loads(path.read_text())
+        schema["properties"] |= properties
+        path.write_text(json.dumps(schema))
+    run(["git", "-c", "user.name=n", "-c", "user.email=e@example.org", "commit", "-qam", "counters"], counted)
+    delta = {
+        "comments_added": [{"post_number": 6201, "author": "agent-aria", "body": "b"}],
+        "stats_increments": {"total_posts": 7},
+    }
+    run(["dreamcatcher", "write", "--worker", "w1", "-"], counted, json.dumps(delta))
+    run(["dreamcatcher", "merge"], counted)
+    posts = sum(len(one.read_text().splitlines()) for one in counted.glob("state/posts/*/*.jsonl"))
+    assert json.loads((counted / "state/stats.json").read_text()) == {"total_posts": posts}
+    assert json.loads((counted / "state/agents/agent-aria.json").read_text())["comment_count"] == 1
+    run(["dreamcatcher", "check"], counted)
+    run(["dreamcatcher", "verify"], counted)
+
+
 def test_what_is_there_already_is_adopted_and_merged_into(tmp_path: Path) -> None:
     run(["git", "config", "--global", "user.name", "n"], tmp_path)
     run(["git", "config", "--global", "user.email", "e@example.org"], tmp_path)

@@ -12,6 +12,7 @@ from merge_bot import audit_letters, schemas
 from merge_bot import letters as merge_letters
 from merge_bot.audit import audit
 from merge_bot.audit_books import audit_books, audit_manifests
+from merge_bot.audit_counters import audit_counters
 from merge_bot.audit_files import value_of, walk
 from merge_bot.canonical import digest
 from merge_bot.cli import letters
@@ -19,6 +20,7 @@ from merge_bot.cli.around import local_rules
 from merge_bot.cli.output import progress
 from merge_bot.clone import Clone
 from merge_bot.commit_files import CommitFiles
+from merge_bot.counting import untrusted
 from merge_bot.delta import Candidate, Delta, instant_of
 from merge_bot.edits import find_edits
 from merge_bot.errors import SettingsError, UnreadableState
@@ -29,8 +31,9 @@ from merge_bot.paths import Paths
 from merge_bot.policy import with_policies
 from merge_bot.repair import Repair, repaired
 from merge_bot.settings import Settings
-from merge_bot.state import Meta, Overlay, read_meta
+from merge_bot.state import Files, Meta, Overlay, read_meta
 from merge_bot.transports.inbox import KEPT_NAMES
+from merge_bot.tree import object_id
 from merge_bot.validate import Rules, check_name, given, validate
 
 
@@ -191,10 +194,25 @@ def _check_state(clone: Clone, paths: Paths, rules: Rules, checked: Checked) -> 
     checked.problems += found.problems
     checked.problems += audit_books(files, paths)
     meta = _meta(committed, paths, checked)
+    checked.problems += _counters(clone, files, paths, meta, rules)
     if meta is not None:
         counts = found.records if not changed else {}
         checked.problems += audit_manifests(committed, paths, meta, counts)
         checked.problems += _foreign(clone, committed, paths, meta)
+
+
+def _counters(clone: Clone, files: Files, paths: Paths, meta: Meta | None, rules: Rules) -> Iterable[Problem]:
+    """Derived counters that say something else than there is, but for those that the next merge counts anew."""
+    try:
+        newest = read_manifest(clone.files, paths, meta.frame - 1) if meta else None
+    except UnreadableState:
+        return ()  # the audit of the manifests names it
+    if newest is None:
+        return ()
+    _, schemas_now = local_rules(clone)
+    form = clone.repository.object_format
+    ids = {path: object_id("blob", data, form) for path, data in schemas_now.items()}
+    return audit_counters(files, paths, rules.collections, untrusted(rules.collections, ids, newest))
 
 
 def _uncommitted(clone: Clone, paths: Paths, checked: Checked) -> Iterator[tuple[str, bytes]]:

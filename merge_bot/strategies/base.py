@@ -6,7 +6,7 @@ says only what was *not* simply applied; everything else was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -28,16 +28,30 @@ class Loss:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a frame adds to a derived counter by key (of a sum one key, `WHOLE`); `anew`: what it has to say."""
+
+    values: Mapping[str, int]
+    anew: bool = False
+
+    def after(self, key: str, old: int | float) -> int | float:
+        """What the counter says afterwards."""
+        added = self.values.get(key, 0)
+        return added if self.anew else old + added
+
+
 @dataclass(slots=True)
 class Ground:
     """What a strategy works on: the collection's records, its clocks (last-writer-wins only), the open conflicts, the
-    number of the frame, and that of the newest rollback before it."""
+    number of the frame, that of the newest rollback before it, and by property the derived counters that change."""
 
     store: Store
     clocks: Store | None
     conflicts: Conflicts
     frame: int
     rolled_back: int | None = None
+    counts: Mapping[str, Counts] = field(default_factory=dict)
 
 
 class Strategy(Protocol):

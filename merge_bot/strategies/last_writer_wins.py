@@ -3,7 +3,8 @@ deltas; other fields and other entities are not touched; an entity that is not t
 
 Tie-break: (instant, stream_id, digest, index). Different values from two streams in one frame are a conflict, with
 every value recorded; who wins it is the field's policy (`policies`). An operation may be conditional (`conditions`).
-A field's own `sum` or `union` adds instead. Operations: the key fields and any of the others.
+A field's own `sum` or `union` adds instead; a derived counter takes no writes. Operations: the key fields and any of
+the others.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def fold_entity(
     key_fields = {part.name for part in rules.key}
     folded = EntityFold(dict(base or {}), dict(clock or {}))
     judged = None
+    lost: dict[tuple[str, int], dict[str, tuple[Outcome, Reason, dict[str, Any]]]] = {}
     if any(operation.condition for operation in operations):
         judged = judge(rules, folded.entity, folded.clock, operations, ground)
         operations = judged.entered
@@ -63,13 +65,15 @@ def fold_entity(
         for name, value in operation.record.items():
             if name in key_fields:
                 folded.entity.setdefault(name, value)
+            elif counts := rules.counts(name):
+                ignored = (Outcome.SUPERSEDED, Reason.DERIVED_COUNTER, {"counts": counts})
+                lost.setdefault((operation.origin.digest, operation.index), {})[name] = ignored
             else:
                 writes.setdefault(name, []).append(
                     Write(operation.origin, operation.index, value, ground.frame, resolves=operation.resolves)
                 )
     if judged and judged.after:
         writes = {name: [_moved(judged, name, one) for one in ones] for name, ones in writes.items()}
-    lost: dict[tuple[str, int], dict[str, tuple[Outcome, Reason, dict[str, Any]]]] = {}
     for name, ones in writes.items():
         rule = rules.rule(name)
         if rule.strategy in (SUM, UNION):
@@ -132,18 +136,29 @@ class LastWriterWins:
         by_key: dict[str, list[Operation]] = {}
         for operation in operations:
             by_key.setdefault(rules.key_of(operation.record) or "", []).append(operation)
-        entities = ground.store.records(by_key.keys())
+        counted_ones = {key for counts in ground.counts.values() for key in counts.values}
+        keys = by_key.keys() | counted_ones
+        entities = ground.store.records(keys)
         clocks = ground.clocks.records(by_key.keys())
         losses: list[Loss] = []
-        for key in sorted(by_key):
-            folded = fold_entity(rules, entities.get(key), clocks.get(key), by_key[key], ground)
-            if folded.entered:
-                ground.store.put(key, folded.entity)
+        for key in sorted(keys):
+            folded = fold_entity(rules, entities.get(key), clocks.get(key), by_key.get(key, []), ground)
+            if folded.entered or (key in entities and key in counted_ones):
+                ground.store.put(key, _with_counts(rules, key, folded.entity, ground))
             if folded.clock:
                 ground.clocks.put(key, folded.clock)
             _mark(ground.conflicts, rules.name, key, folded)
             losses.extend(folded.losses)
         return losses
+
+
+def _with_counts(rules: Collection, key: str, entity: dict[str, Any], ground: Ground) -> dict[str, Any]:
+    """The entity with the derived counters that change."""
+    for name, counts in ground.counts.items():
+        if key in counts.values:
+            place = rules.pointer + strict_json.pointer(key, name)
+            entity[name] = counts.after(key, counted(entity.get(name), rules.path, place))
+    return entity
 
 
 def _mark(conflicts: Conflicts, collection: str, key: str, folded: EntityFold) -> None:

@@ -1,6 +1,7 @@
 """Pure. sum. Law: new = old + the sum of the increments, in integers and exact decimals. No ties: addition commutes.
 
-Operations: {counter: increment}, one counter each. Nothing is ever recounted from a window.
+Operations: {counter: increment}, one counter each. Nothing is ever recounted from a window. A derived counter grows by
+what a frame added to the collection that it counts; increments to it are ignored, and their receipts say so.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from merge_bot.canonical import as_number, exact
 from merge_bot.collection import Collection
 from merge_bot.delta import Operation
 from merge_bot.errors import UnreadableState
+from merge_bot.findings import Outcome, Reason
 from merge_bot.layouts.base import WHOLE
 from merge_bot.strategies.base import Ground, Loss
 
@@ -37,11 +39,13 @@ def counted(value: Any, path: str, pointer: str) -> int | float:
 
 
 def totals(rules: Collection, old: Mapping[str, Any], operations: Iterable[Operation]) -> dict[str, int | float | None]:
-    """The new value of each counter that the operations name. Raises UnreadableState if one is no number now."""
+    """The new value of each counter that the operations name, derived ones left out. Raises UnreadableState if one is
+    no number now."""
     increments: dict[str, list[int | float]] = {}
     for operation in operations:
         for name, one in operation.record.items():
-            increments.setdefault(name, []).append(one)
+            if rules.counts(name) is None:
+                increments.setdefault(name, []).append(one)
     return {
         name: total(counted(old.get(name), rules.path, rules.pointer + strict_json.pointer(name)), ones)
         for name, ones in increments.items()
@@ -53,5 +57,15 @@ class Sum:
 
     def fold(self, rules: Collection, operations: Sequence[Operation], ground: Ground) -> list[Loss]:
         old = ground.store.records({WHOLE}).get(WHOLE, {})
-        ground.store.put(WHOLE, old | totals(rules, old, operations))
-        return []
+        new = old | totals(rules, old, operations)
+        for name, counts in ground.counts.items():
+            new[name] = counts.after(
+                WHOLE, counted(old.get(name), rules.path, rules.pointer + strict_json.pointer(name))
+            )
+        ground.store.put(WHOLE, new)
+        return [
+            Loss(one, Outcome.SUPERSEDED, Reason.DERIVED_COUNTER, detail={"counts": of})
+            for one in operations
+            for name in one.record
+            if (of := rules.counts(name)) is not None
+        ]
