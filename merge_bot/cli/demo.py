@@ -1,4 +1,7 @@
-"""`dreamcatcher demo`: the protocol's own example, for real, in an empty folder. Exits 1 if any number is off."""
+"""`dreamcatcher demo`: the protocol at work, for real, in an empty folder. Exits 1 if anything is not as it says.
+
+Without a name, the protocol's own example is here; the others have a file each.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from merge_bot.cli.demo_stage import git, say, show
 from merge_bot.errors import EXIT_DONE, EXIT_PROBLEM
 
 if TYPE_CHECKING:
     from merge_bot.frame import Result
 
+_EPILOG = """\b
+Examples:
+  dreamcatcher demo                one frame of ten workers
+  dreamcatcher demo lost-update    two shops sell seats of one show: the plain way, and with conditional writes
+  dreamcatcher demo zombie         a machine is replaced, and wakes up again: the plain way, and with a lease
 
-@click.command("demo")
+\b
+lost-update and zombie show a failure for real, and then what prevents it; all of it offline.
+The exit code is 1 unless all came true: the plain way lost something, ours did not.
+"""
+
+
+@click.command("demo", epilog=_EPILOG)
+@click.argument("story", required=False, type=click.Choice(["lost-update", "zombie"]), metavar="[lost-update|zombie]")
 @click.option("--keep", type=click.Path(file_okay=False), metavar="FOLDER", help="Play in FOLDER and leave it there.")
-def command(keep: str | None) -> int:
+def command(story: str | None, keep: str | None) -> int:
     """See the whole way, in a folder that is thrown away: ten processes write at once, one merge takes it all in.
+    Or see what the plain way loses: lost-update, zombie.
 
     Frame 405: five streams write 25 posts, 55 comments and 125 observations; two workers disagree about one bio;
     one crashes; one leaves half a file; one comments on a post that does not exist.
@@ -32,16 +49,25 @@ def command(keep: str | None) -> int:
         root = Path(keep) if keep else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dreamcatcher-")))
         if keep and root.exists() and any(root.iterdir()):
             raise click.UsageError(f"{root} is not empty; the demo wants a folder of its own.")
-        return _play(root.resolve(), bool(keep))
+        if story == "lost-update":
+            from merge_bot.cli.demo_lost_update import play
+        elif story == "zombie":
+            from merge_bot.cli.demo_zombie import play
+        else:
+            play = _play
+        came_true = play(root.resolve())
+        if keep:
+            say(f"Look around: cd {root.resolve()}" + ("" if story else "; dreamcatcher status"))
+        return EXIT_DONE if came_true else EXIT_PROBLEM
 
 
-def _play(root: Path, kept: bool) -> int:
+def _play(root: Path) -> bool:
     from merge_bot.cli import demo_world as world
     from merge_bot.clone import Clone
     from merge_bot.git import Repository
     from merge_bot.resources import example_schemas, settings_template
 
-    _say(f"A new repository, and its first frame  ({root})")
+    say(f"A new repository, and its first frame  ({root})")
     Repository.create(root).close()
     templates = {".github/dreamcatcher.yml": settings_template()}
     with Clone.open(str(root)) as clone:
@@ -49,25 +75,23 @@ def _play(root: Path, kept: bool) -> int:
         clone.begin(clone.plan(templates, example_schemas(), now, world.FRAME - 1), now)
         world.found_world(root)
         clone.merge(datetime.now(UTC))
-        _say(f"Frame {world.FRAME} opens: {len(world.ROLES)} workers write at once, each a process of its own")
+        say(f"Frame {world.FRAME} opens: {len(world.ROLES)} workers write at once, each a process of its own")
         _write_at_once(root, list(world.ROLES))
         inbox = sorted((root / "state" / "stream_deltas").glob("*.json"))
         for path in inbox:
-            _show(f"  {path.name:<28}{path.stat().st_size:>7,} bytes")
-        _say("One merge takes everything in")
+            show(f"  {path.name:<28}{path.stat().st_size:>7,} bytes")
+        say("One merge takes everything in")
         result = clone.merge(datetime.now(UTC))
     _report(root, result)
     wrong = _compare(_counted(root, result), world.EXPECTED)
-    _say("The history, and what a reviewer would read")
-    _show(_git(root, "log", "--oneline", "--graph"))
-    _show(_git(root, "show", "--shortstat", "--format=", "HEAD").strip())
+    say("The history, and what a reviewer would read")
+    show(git(root, "log", "--oneline", "--graph"))
+    show(git(root, "show", "--shortstat", "--format=", "HEAD").strip())
     generated = [f":!state/{name}" for name in ("_control", "frames", "stream_deltas")]
-    human = _git(root, "show", "--shortstat", "--format=", "HEAD", "--", ".", *generated)
-    _show(f"{human.rstrip()}: what a reviewer reads; the rest is archive and marked as generated")
-    if kept:
-        _say(f"Look around: cd {root}; dreamcatcher status")
-    _say(f"{wrong} number(s) are off." if wrong else "Every number is right: nothing lost, nothing counted twice.")
-    return EXIT_PROBLEM if wrong else EXIT_DONE
+    human = git(root, "show", "--shortstat", "--format=", "HEAD", "--", ".", *generated)
+    show(f"{human.rstrip()}: what a reviewer reads; the rest is archive and marked as generated")
+    say(f"{wrong} number(s) are off." if wrong else "Every number is right: nothing lost, nothing counted twice.")
+    return not wrong
 
 
 def _write_at_once(root: Path, roles: list[str]) -> None:
@@ -93,7 +117,7 @@ def _write_at_once(root: Path, roles: list[str]) -> None:
         for role, worker in zip(roles, workers, strict=True):
             _, stderr = worker.communicate()
             if worker.returncode:
-                _show(f"  {role} died: {stderr.strip().splitlines()[-1]}")
+                show(f"  {role} died: {stderr.strip().splitlines()[-1]}")
     finally:
         for worker in workers:
             if worker.poll() is None:
@@ -105,22 +129,22 @@ def _report(root: Path, result: Result) -> None:
     from merge_bot.findings import Outcome
 
     assert result.frame is not None
-    _say("Two workers disagree, and both values are kept")
+    say("Two workers disagree, and both values are kept")
     for conflict in result.frame.conflicts:
-        _show(f"  {conflict.collection}/{conflict.key}, field {conflict.field}:")
+        show(f"  {conflict.collection}/{conflict.key}, field {conflict.field}:")
         for one in conflict.entry["candidates"]:
             stands = "  <- stands: the later write" if one["value"] == conflict.entry["value"] else ""
-            _show(f"    {one['stream_id']:<6} {one['utc']}  {one['value']!r}{stands}")
-    _say("What could not enter, and what its author is told")
+            show(f"    {one['stream_id']:<6} {one['utc']}  {one['value']!r}{stands}")
+    say("What could not enter, and what its author is told")
     for receipt in result.frame.receipts:
         for problem in receipt.problems:
-            _show(f"  {problem.file}:{problem.line}\n    {problem.message}\n    {problem.remedy}")
+            show(f"  {problem.file}:{problem.line}\n    {problem.message}\n    {problem.remedy}")
         if receipt.outcome == Outcome.FALLBACK:
-            _show(f"  {receipt.source}\n    A fallback: the worker has nothing. Its slot stays open for a real one.")
+            show(f"  {receipt.source}\n    A fallback: the worker has nothing. Its slot stays open for a real one.")
     for parked in result.frame.parked:
         waits = ", ".join(f"{one['collection']} {one['key']}" for one in parked.waits_for)
         operation = parked.operation
-        _show(f"  {operation.origin.stream_id}{operation.pointer}\n    Parked until it can refer to: {waits}.")
+        show(f"  {operation.origin.stream_id}{operation.pointer}\n    Parked until it can refer to: {waits}.")
 
 
 def _counted(root: Path, result: Result) -> dict[str, int]:
@@ -147,30 +171,14 @@ def _counted(root: Path, result: Result) -> dict[str, int]:
 
 
 def _compare(counted: dict[str, int], expected: dict[str, int]) -> int:
-    _say("The merged totals, counted in the files, against what the workers set out to write")
+    say("The merged totals, counted in the files, against what the workers set out to write")
     wrong = 0
     for name, wanted in expected.items():
         found = counted[name]
         wrong += found != wanted
-        _show(f"  {name:<16}{found:>5}  expected {wanted:>5}  {'ok' if found == wanted else 'OFF'}")
+        show(f"  {name:<16}{found:>5}  expected {wanted:>5}  {'ok' if found == wanted else 'OFF'}")
     return wrong
 
 
 def _lines(*paths: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def _git(root: Path, *arguments: str) -> str:
-    return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True).stdout
-
-
-def _say(heading: str) -> None:
-    from merge_bot.cli.output import out
-
-    out().print(f"\n{heading}", style="bold", markup=False)
-
-
-def _show(text: str) -> None:
-    from merge_bot.cli.output import lines
-
-    lines([text.rstrip("\n")])

@@ -15,7 +15,7 @@ from merge_bot.errors import EXIT_BUG, EXIT_DONE, EXIT_INTERRUPTED, EXIT_PROBLEM
 
 COMMANDS = {
     "init": "Put schemas, settings, a workflow and the first frame into a repository.",
-    "demo": "See five workers write at once, and one merge take it all in.",
+    "demo": "See ten workers write at once and one merge take it all in; see what the plain way loses.",
     "write": "Write a delta file into the inbox.",
     "check": "Find everything wrong with deltas, schemas, settings and state; change nothing.",
     "submit": "Send a delta to a remote: to its worker's own branch, or to the inbox.",
