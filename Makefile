@@ -11,7 +11,7 @@ PROJECT := .venv/.project
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow model coverage lint format image container-test emulator-test bench bench-short lock clean
+.PHONY: help setup demo test test-slow soak fuzz model coverage lint format image container-test emulator-test bench bench-short lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,14 @@ test: $(TOOLS) ## run the tests
 
 test-slow: $(TOOLS) ## run the tests that take minutes
 	$(BIN)/python -m pytest -n auto -m slow $(ARGS)
+
+soak: $(TOOLS) ## workers, merges and their remote die for 200 frames; every operation is accounted for (ARGS=--seed 2)
+	$(BIN)/python -m tests.soak $(ARGS)
+
+fuzz: $(TOOLS) ## mutate deltas, settings, schemas, state and manifests, by chance and led by coverage (ARGS=a pytest option)
+	$(BIN)/python -m pytest -n auto -rP --hypothesis-profile=fuzz tests/test_fuzz.py $(ARGS)
+	@$(INSTALL) --require-hashes -r requirements-fuzz.lock || echo "atheris cannot be installed here." >&2
+	@$(BIN)/python -m tests.fuzz_atheris || test $$? -eq 75
 
 model: $(PROJECT) ## check the model of the protocol, and that each guard's absence breaks it (rumur, gcc; ARGS=--short)
 	$(BIN)/python -m model.check $(ARGS)
@@ -67,6 +75,7 @@ lock: $(UV) ## write the lock files from pyproject.toml; UPGRADE=--upgrade moves
 	$(COMPILE) --extra dev pyproject.toml --output-file requirements-dev.lock
 	$(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 	$(COMPILE) --constraint requirements-dev.lock --group build --output-file requirements-build.lock
+	$(COMPILE) --group fuzz --output-file requirements-fuzz.lock
 	$(COMPILE) --group emulator --output-file tests/emulator/requirements.lock
 COMPILE = $(UV) pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock"

@@ -30,7 +30,7 @@ from merge_bot.paths import Paths
 from merge_bot.records import files_of, record_of, records_in
 from merge_bot.replay import before as before_it
 from merge_bot.state import Files
-from merge_bot.strategies.clocks import standing
+from merge_bot.strategies.clocks import read_clocks, standing
 
 if TYPE_CHECKING:
     from merge_bot.history import History
@@ -219,8 +219,9 @@ def _look(files: CommitFiles, paths: Paths, rules: Collection, key: str) -> tupl
     record = record_of(files, paths, rules, key)
     if rules.strategy != LAST_WRITER_WINS:
         return record, {}
-    clocks = open_store(Opening(clock_rules(rules, paths), files, paths, 0))
-    return record, clocks.records({key}).get(key, {})
+    of_clocks = clock_rules(rules, paths)
+    clocks = open_store(Opening(of_clocks, files, paths, 0))
+    return record, read_clocks(clocks, {key}, of_clocks.path).get(key, {})
 
 
 def _is_on(operation: Operation, rules: Collection, key: str) -> bool:

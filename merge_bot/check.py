@@ -21,6 +21,7 @@ from merge_bot.layouts.base import WHOLE, Finished
 from merge_bot.pending import Pending
 from merge_bot.references import Dangling, Naming
 from merge_bot.strategies.base import Ground
+from merge_bot.strategies.clocks import read_clocks
 from merge_bot.strategies.last_writer_wins import fold_entity
 from merge_bot.strategies.sum import totals
 
@@ -132,7 +133,7 @@ class _Sieve:
                 key = WHOLE if rules.strategy == SUM else rules.key_of(operation.record) or ""
                 by_key.setdefault(key, []).append(operation)
             entities = ground.store.records(by_key.keys())
-            clocks = ground.clocks.records(by_key.keys()) if ground.clocks else {}
+            clocks = read_clocks(ground.clocks, by_key.keys(), ground.clocks_at) if ground.clocks else {}
             for key, ones in by_key.items():
                 self._entities[name, key] = ones
                 self._bases[name, key] = (entities.get(key), clocks.get(key))

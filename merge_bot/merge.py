@@ -149,10 +149,10 @@ def _open(
     grounds = {}
     for name, rules in collections.items():
         store = open_store(Opening(rules, files, paths, frame, shared))
-        clocks = None
+        clocks, of_clocks = None, clock_rules(rules, paths)
         if rules.strategy == LAST_WRITER_WINS:
-            clocks = open_store(Opening(clock_rules(rules, paths), files, paths, frame, shared))
-        grounds[name] = Ground(store, clocks, conflicts, frame, rolled_back)
+            clocks = open_store(Opening(of_clocks, files, paths, frame, shared))
+        grounds[name] = Ground(store, clocks, conflicts, frame, rolled_back, clocks_at=of_clocks.path)
     return grounds, conflicts
 
 

@@ -14,6 +14,11 @@ from merge_bot.findings import Reason
 from merge_bot.paths import Paths
 from merge_bot.state import Files, parse_lines
 
+_TYPES = {
+    "collection": str, "delta": str, "frame": int, "index": int, "pointer": str, "record": dict, "since": int,
+    "stream_id": str, "utc": str, "waits_for": list,
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Parked:
@@ -57,6 +62,9 @@ def read_parked(files: Files, paths: Paths) -> list[Parked]:
 
 
 def _parked(one: dict[str, Any]) -> Parked:
+    fits = all(type(one[name]) is kind for name, kind in _TYPES.items())
+    if not fits or not all(type(each) is dict for each in one["waits_for"]):
+        raise TypeError
     origin = Origin(parse_utc(one["utc"]) or 0, one["stream_id"], one["delta"], one["frame"], one["utc"])
     condition = Condition(**one["condition"]) if "condition" in one else None
     operation = Operation(

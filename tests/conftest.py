@@ -15,6 +15,7 @@ from tests.repo import Repo
 # A slow machine is no fault of the code. `pytest --hypothesis-profile=long` looks longer.
 settings.register_profile("usual", deadline=None)
 settings.register_profile("long", deadline=None, max_examples=3000)
+settings.register_profile("fuzz", deadline=None, max_examples=20_000)  # make fuzz
 settings.load_profile("usual")
 
 _SETTINGS = """\

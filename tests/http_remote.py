@@ -34,7 +34,7 @@ class Push(NamedTuple):
 class HttpRemote:
     """A bare repository `NAME.git` and the server before it. Set the attributes to make the next requests go wrong."""
 
-    def __init__(self, path: Path, token: str | None = None) -> None:
+    def __init__(self, path: Path, token: str | None = None, port: int = 0) -> None:
         self.path = path
         self.repo = Repo.init(path / "world.git", "--bare")
         for setting in (
@@ -61,7 +61,7 @@ class HttpRemote:
         self.requests: list[str] = []
         self.headers: list[str] = []
         self._lock = threading.Lock()
-        self._server = _Server(self)
+        self._server = _Server(self, port)
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/world.git"
 
@@ -121,9 +121,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, remote: HttpRemote) -> None:
+    def __init__(self, remote: HttpRemote, port: int) -> None:
         self.remote = remote
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away is none of our business."""

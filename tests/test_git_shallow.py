@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from merge_bot.errors import RepositoryError
+from merge_bot.errors import DreamcatcherError, RemoteRefused, RemoteUnreachable, RepositoryError
 from tests.repo import BRANCH, Repo, versions
 
 
@@ -92,3 +92,18 @@ def test_the_whole_history_can_be_asked_for(origin: Repo, tmp_path: Path) -> Non
     with shallow.opened() as found, origin.opened() as whole:
         found.deepen_until(None)
         assert versions(found, None, "HEAD") == versions(whole, None, "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [("http://user:pass@127.0.0.1:9/world.git", RemoteUnreachable), ("file:///there/is/none", RemoteRefused)],
+)
+def test_a_remote_that_is_away_just_then_is_one_to_try_again(
+    origin: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, error: type[DreamcatcherError]
+) -> None:
+    monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "file:http")
+    shallow = clone(origin, tmp_path / "shallow", "--depth=1")
+    shallow.git("remote", "set-url", "origin", url)
+    with shallow.opened() as found, pytest.raises(error) as caught:
+        found.deepen_until(None, ref="main")
+    assert url.replace("user:pass", "***") in str(caught.value)

@@ -15,13 +15,12 @@ from fnmatch import fnmatchcase
 
 from merge_bot.errors import (
     DreamcatcherError,
-    GitFailed,
     NoSuchBranch,
-    RemoteRefused,
     RemoteUnreachable,
     RepositoryError,
 )
 from merge_bot.git import remote_letters as letters
+from merge_bot.git.answers import NO_RIGHTS, unread
 from merge_bot.git.credentials import Credentials, address, refuse_odd, without_password
 from merge_bot.git.process import Finished, text
 from merge_bot.git.repository import Repository
@@ -33,20 +32,7 @@ _ANY_CODE = range(-256, 256)
 SILENCE = 60  # seconds without a byte after which a transfer over HTTP is given up
 PATIENCE = 120  # seconds for a remote of any kind to tell its refs
 
-_NO_RIGHTS = re.compile(
-    rb"returned error: 40[13]|Authentication failed|could not read (Username|Password)|Permission to .* denied|"
-    rb"Permission denied|access to repository not granted|terminal prompts disabled|Invalid username or"
-)
-_NO_REPOSITORY = re.compile(
-    rb"returned error: 404|repository '.*' not found|Repository not found|does not appear to be a git repository|"
-    rb"not a git repository"
-)
 _NO_REF = re.compile(rb"couldn't find remote ref|no such remote ref")
-_UNREACHABLE = re.compile(
-    rb"unable to access|unable to connect|Could not (resolve|read from|connect)|Couldn't connect|Connection (refused|"
-    rb"reset|timed out|closed)|RPC failed|hung up unexpectedly|early EOF|unexpected disconnect|protocol error|"
-    rb"bad line length|returned error: [45]\d\d|expected flush|invalid server response|Operation too slow|Empty reply"
-)
 _REFUSED = re.compile(
     rb"\[remote rejected\] \((?!.*(lock ref|update ref|incorrect old|fetch first|internal|timeout))", re.I
 )
@@ -220,7 +206,7 @@ class Remote:
 
     def _nothing_happened(self, done: Finished, ref: str, tip: str | None) -> Pushed:
         said = done.err + done.out
-        if _NO_RIGHTS.search(done.err):
+        if NO_RIGHTS.search(done.err):
             return Pushed(Outcome.REFUSED, tip, letters.no_rights(self.url, done.err, writing=True))
         if _REFUSED.search(said):
             return Pushed(Outcome.REFUSED, tip, letters.protected(self.url, ref, _spoken(done)))
@@ -239,14 +225,7 @@ class Remote:
         if match := _NO_REF.search(done.err):
             line = done.err[match.end() :].split(b"\n", 1)[0].strip()
             return self.no_branch(line.decode("utf-8", "replace"))
-        if _NO_RIGHTS.search(done.err):
-            return RemoteRefused(letters.no_rights(self.url, done.err, writing=False))
-        if _NO_REPOSITORY.search(done.err):
-            return RemoteRefused(letters.no_repository(self.url, done.err))
-        if _UNREACHABLE.search(done.err):
-            return RemoteUnreachable(letters.unreachable(self.url, done.err))
-        failed: GitFailed = self._git.failed(arguments, done.code, done.err)
-        return failed
+        return unread(self.url, done.err) or self._git.failed(arguments, done.code, done.err)
 
     def _resolve(self, url_or_name: str) -> tuple[str, list[str]]:
         """The name to give to git, and the URLs that it stands for. Raises RepositoryError."""

@@ -224,7 +224,7 @@ class Repository:
         Having the commit is not enough: a shallow clone may be cut off on a side branch that was merged since, and
         versions there would be overlooked. `remote` is by default `self.remote`, `ref` (the branch to fetch, by its
         name there) `self.remote_branch`; without one, what is configured. Raises RepositoryError if the remote has no
-        more, GitFailed.
+        more, RemoteUnreachable, RemoteRefused, GitFailed.
         """
         self._shallow.deepen(self.has_commit, commit, remote or self.remote, tip, ref or self.remote_branch)
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from merge_bot.errors import RepositoryError
 from merge_bot.git import letters
-from merge_bot.git.process import Git
+from merge_bot.git.answers import unread
+from merge_bot.git.process import Git, text
 
 _FIRST = 64
+_ANY_CODE = range(-256, 256)
 
 
 class Shallow:
@@ -35,13 +37,18 @@ class Shallow:
             if before:
                 # `--refmap=`: deepen, and leave the remote-tracking refs where they are.
                 what = ("--refmap=", "--", remote, ref) if ref else ("--", remote)
-                self._git.run(
-                    "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
-                    f"--deepen={depth}", *what, writes=True,
-                )  # fmt: skip
+                self._fetch(remote, f"--deepen={depth}", *what)
             if self.boundary() == before:
                 raise RepositoryError(letters.not_deep_enough(commit, remote))
             depth *= 2
+
+    def _fetch(self, remote: str, *what: str) -> None:
+        """Raises RemoteUnreachable, RemoteRefused, GitFailed."""
+        command = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", *what)
+        done = self._git.run(*command, ok=_ANY_CODE, writes=True)
+        if done.code != 0:
+            url = text(self._git.run("remote", "get-url", "--", remote, ok=_ANY_CODE).out).strip()
+            raise unread(url or remote, done.err) or self._git.failed(command, done.code, done.err)
 
     def _whole(self, commit: str | None, tip: str) -> bool:
         """Whether nothing was cut off between `commit` and `tip`: a side branch there may lack versions."""

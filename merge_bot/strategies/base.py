@@ -44,7 +44,8 @@ class Counts:
 @dataclass(slots=True)
 class Ground:
     """What a strategy works on: the collection's records, its clocks (last-writer-wins only), the open conflicts, the
-    number of the frame, that of the newest rollback before it, and by property the derived counters that change."""
+    number of the frame, that of the newest rollback before it, by property the derived counters that change, and where
+    the clocks lie."""
 
     store: Store
     clocks: Store | None
@@ -52,6 +53,7 @@ class Ground:
     frame: int
     rolled_back: int | None = None
     counts: Mapping[str, Counts] = field(default_factory=dict)
+    clocks_at: str = ""
 
 
 class Strategy(Protocol):

@@ -9,15 +9,20 @@ Under `hold` it is `{"writes": [every write, each with its "value"], "base": wha
 
 from __future__ import annotations
 
+from collections.abc import Collection as Items
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from merge_bot import letters, strict_json
 from merge_bot.canonical import compact
 from merge_bot.delta import Origin, parse_utc
+from merge_bot.errors import UnreadableState
+from merge_bot.layouts.base import Store
 
 ABSENT: Any = object()
 Clock = dict[str, Any]
+_TEXTS, _NUMBERS, _MAYBE_NUMBERS = ("at", "by", "delta"), ("frame", "index"), ("merged", "instant", "resolved")
 
 
 class Write(NamedTuple):
@@ -54,6 +59,34 @@ class Write(NamedTuple):
         if self.resolves:
             clock["resolves"] = True
         return clock
+
+
+def read_clocks(store: Store, keys: Items[str], path: str) -> dict[str, dict[str, Clock]]:
+    """The clocks under `keys`, by field. `path` is where they lie: raises UnreadableState if one is no clock."""
+    found = store.records(keys)
+    for key, clocks in found.items():
+        wrong = [name for name, one in clocks.items() if not _is_clock(one)] if type(clocks) is dict else [""]
+        if wrong:
+            place = strict_json.pointer(key, *filter(None, wrong[:1]))
+            raise UnreadableState(letters.wrong_shape(path, "the clock of a field", place))
+    return found
+
+
+def _is_clock(one: Any) -> bool:
+    if type(one) is not dict or not all(type(one.get(name, 0)) is int for name in _MAYBE_NUMBERS):
+        return False
+    kept = one.get("writes", one.get("others", []))
+    if type(kept) is not list or not all(type(each) is dict and "value" in each and _is_write(each) for each in kept):
+        return False
+    return "writes" in one or _is_write(one)
+
+
+def _is_write(one: Clock) -> bool:
+    return (
+        all(type(one.get(name)) is str for name in _TEXTS)
+        and all(type(one.get(name)) is int for name in _NUMBERS)
+        and all(type(one.get(name, 0)) is int for name in _MAYBE_NUMBERS)
+    )
 
 
 def known(value: Any, clock: Clock | None) -> list[Write]:
