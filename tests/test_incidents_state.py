@@ -235,3 +235,19 @@ def test_17_a_commit_without_a_parent_was_made_from_a_shallow_clone(world: Repo,
     assert posts(world) == [1, 2]
     with Repository.open(world.path) as repository:
         assert repository.is_ancestor(begun, world.head) == left
+
+
+def test_17_a_merge_in_a_shallow_clone_goes_on_from_what_the_branch_holds(world: Repo, tmp_path: Path) -> None:
+    """The clone is as shallow as that of the job was; what it lacks is fetched, and the frame has its parent."""
+    deliver(world, "w1", **post(1))
+    assert merge(world).code == 0
+    deliver(world, "w2", 6, **post(2))
+    commit_inbox(world)
+    tip = world.head
+    world.git("clone", "--quiet", "--depth=1", world.path.as_uri(), str(tmp_path / "shallow"))
+    shallow = Repo(tmp_path / "shallow")
+    assert shallow.git("rev-list", "--count", "HEAD") == "1"
+    assert merge(shallow).code == 0
+    assert (shallow.git("rev-parse", "HEAD^"), posts(shallow)) == (tip, [1, 2])
+    shallow.git("push", "--quiet", "origin", "HEAD:refs/heads/arrived")
+    assert world.git("rev-list", "--count", "arrived") == str(int(world.git("rev-list", "--count", "main")) + 1)
