@@ -18,8 +18,8 @@ help: ## list these targets
 
 setup: $(TOOLS) ## make .venv with everything that the other targets need
 
-demo: $(PROJECT) ## one frame of five workers, from delta files to the merge commit
-	@$(BIN)/dreamcatcher demo
+demo: $(PROJECT) ## one frame of ten workers, from delta files to the merge commit (ARGS=lost-update, ARGS=zombie)
+	@$(BIN)/dreamcatcher demo $(ARGS)
 
 test: $(TOOLS) ## run the tests
 	$(BIN)/python -m pytest -n auto $(ARGS)

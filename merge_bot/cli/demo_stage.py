@@ -70,7 +70,7 @@ class Machine:
     def stop(self) -> None:
         """Freeze the process wherever it is, as a machine freezes that sleeps, swaps, or is cut off."""
         os.kill(self._process.pid, signal.SIGSTOP)
-        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
+        os.waitpid(self._process.pid, os.WUNTRACED)
 
     def wake(self) -> None:
         os.kill(self._process.pid, signal.SIGCONT)
