@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,10 +62,11 @@ class Machine:
         return line
 
     def go(self) -> None:
-        """Let it go on from where it waits."""
+        """Let it go on from where it waits. That it has ended shows when it is listened to."""
         assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
+        with suppress(BrokenPipeError):
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
 
     def stop(self) -> None:
         """Freeze the process wherever it is, as a machine freezes that sleeps, swaps, or is cut off."""
