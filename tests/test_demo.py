@@ -127,7 +127,10 @@ def test_a_machine_that_ends_too_early_ends_the_demo(tmp_path: Path, monkeypatch
     monkeypatch.setattr(demo_lost_update, "SEATS", "elsewhere.json")
     said = demo("lost-update", tmp_path)
     assert said.code == 1
-    assert said.err == "The process that plays shop-1 has ended in the middle of its part.\n"
+    assert said.err == (
+        "The process that plays shop-1 has ended in the middle of its part. "
+        "What it said of that stands above; with --keep FOLDER the repositories stay, to be looked at.\n"
+    )
 
 
 def test_the_protocols_own_example(tmp_path: Path) -> None:

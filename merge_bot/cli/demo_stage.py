@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BRANCHES = "refs/heads/deltas"
 _PATIENCE = 300.0  # seconds that a machine may take for one step
+_LOOK = "What it said of that stands above; with --keep FOLDER the repositories stay, to be looked at."
 
 
 def say(heading: str) -> None:
@@ -57,7 +58,7 @@ class Machine:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise DreamcatcherError(f"The process that plays {self._name} has ended in the middle of its part.")
+            raise DreamcatcherError(f"The process that plays {self._name} has ended in the middle of its part. {_LOOK}")
         show(f"  {self._name:<10} {line}")
         return line
 
@@ -154,7 +155,7 @@ def delivered(remote: Path, worker: str, count: int) -> None:
         if git(remote, "for-each-ref", branch) and int(git(remote, "rev-list", "--count", branch)) >= count:
             return
         time.sleep(0.05)
-    raise DreamcatcherError(f"No delta number {count} of {worker} has arrived within {_PATIENCE:.0f} seconds.")
+    raise DreamcatcherError(f"No delta number {count} of {worker} has arrived within {_PATIENCE:.0f} seconds. {_LOOK}")
 
 
 def merge(remote: Path) -> Result:
