@@ -130,9 +130,10 @@ EXPLAINED = (
     "imports, `check` the references (with their look-ups in the state) and the proof; the plain way's `merge`",
     "includes reading its state, its `write` is the state's files. Memory is in MB: the greatest sum seen of the",
     "process and all that it started (proportional set sizes, so that what they share counts once), then the peak",
-    "of the process alone and the largest share of one that it started. All ways came to the same records; ours also keep receipts, conflicts, an archive and a ledger, the",
-    "plain ones keep none. *ours* merges in a bare clone, *ours, files* in one with a work tree that follows, the",
-    "plain ways need their work tree. *plain* indents and sorts its files, as people keep state in git;",
+    "of the process alone and the largest share of one that it started. All ways came to the same records; ours also",
+    "keep receipts, conflicts, an archive and a ledger, the plain ones keep none. *ours* merges in a bare clone,",
+    "*ours, files* in one with a work tree that follows, the plain ways need their work tree. *plain* indents and",
+    "sorts its files, as people keep state in git;",
     "*plain, one line* does neither.",
 )
 
