@@ -93,9 +93,10 @@ def run(program: Sequence[str], source: Path, scratch: Path, *, work_tree: bool,
         raise SystemExit(f"{shlex.join(command)} on {source.name} ended with {process.returncode}")
     said = json.loads(out)
     stages = said["stages"] | {"start": seconds - sum(said["stages"].values()) + said["stages"].pop("imports", 0.0)}
+    together = max(watcher.together, said["memory"])  # between two looks it may have been more
     tree = subprocess.run(["git", "-C", folder, "rev-parse", f"{BRANCH}^{{tree}}"], stdout=subprocess.PIPE, check=True)
     return Run(
-        seconds, processor, stages, said["memory"], watcher.children, watcher.together, tree.stdout.decode().strip()
+        seconds, processor, stages, said["memory"], watcher.children, together, tree.stdout.decode().strip()
     ), folder
 
 
