@@ -6,7 +6,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     tree  paths  safe_path  guess  progress  assignment
     json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters  history_letters
     alarm_letters  submit_letters  github_letters  github_answers  json_style  control_letters  drift_letters
-    conflict_letters  policy
+    conflict_letters  policy  sections
     settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
     layouts  strategies  lenient  rollback_letters  foreign_letters  verify_letters  export_letters  retention
     records  diff  counting

@@ -11,6 +11,7 @@ from merge_bot import audit_letters as letters
 from merge_bot import strict_json
 from merge_bot.errors import UnreadableState
 from merge_bot.findings import Problem, Reason
+from merge_bot.sections import parsed
 from merge_bot.state import Files, parse_lines
 from merge_bot.tree import Entry
 
@@ -38,6 +39,14 @@ def value_of(data: bytes, path: str) -> Read:
     """A JSON file's value."""
     parsed = strict_json.parse(data, path, max_depth=_DEPTH)
     return Read(parsed.value, parsed.problems)
+
+
+def sections_of(data: bytes, path: str) -> Read:
+    """The sections of a document by name."""
+    try:
+        return Read(parsed(data, path))
+    except UnreadableState:
+        return Read(None, (Problem(path, 0, "", Reason.SCHEMA_VIOLATION, *letters.unusable("a document of sections")),))
 
 
 def lines_of(data: bytes, path: str) -> Read:

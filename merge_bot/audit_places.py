@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from merge_bot import audit_letters as letters
-from merge_bot.audit_files import Read, lines_of, value_of, walk
+from merge_bot.audit_files import Read, lines_of, sections_of, value_of, walk
 from merge_bot.canonical import key_bytes
 from merge_bot.collection import OBSERVE, SUM, UNION, Collection
 from merge_bot.findings import Problem, Reason
@@ -98,7 +98,7 @@ class Places:
     # --- files
 
     def _whole_file(self, rules: Collection, path: str, data: bytes) -> None:
-        value = self._taken(rules, value_of(data, path))
+        value = self._taken(rules, sections_of(data, path) if rules.sections else value_of(data, path))
         if value is None:
             return
         for name in rules.pointer.split("/")[1:]:

@@ -53,6 +53,13 @@ class PropertyRule:
     by: str | None = None
 
 
+class Section(NamedTuple):
+    """A declared section of a document; without an owner everybody may write it."""
+
+    name: str
+    owner: str | None = None
+
+
 class Drift(NamedTuple):
     """Other names of properties (`aliases`: other name → property), and by property the forms its value may come in.
 
@@ -77,7 +84,8 @@ class Collection:
 
     `pointer` (RFC 6901) is where the records sit inside a file; `shape` is how: "array", or "object" by key, in
     which case the key field itself is not repeated inside the record. `references` maps a field to a collection;
-    where what a field in `lenient` names is missing, nothing waits: the record enters, and its receipt notes it.
+    where what a field in `lenient` names is missing, nothing waits: the record enters, and its receipt notes it. A
+    collection with `sections` is a Markdown file (`sections.parsed`) whose entities are those.
     """
 
     name: str
@@ -94,6 +102,7 @@ class Collection:
     shape: str = "array"
     on_conflict: Policy = BY_LATEST
     properties: Mapping[str, PropertyRule] = field(default_factory=dict)
+    sections: tuple[Section, ...] = ()
     drift: Drift = Drift()  # noqa: RUF009  # a constant
     schema_path: str = ""
 

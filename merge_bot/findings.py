@@ -106,6 +106,7 @@ class Reason(StrEnum):
     BRANCH_REWOUND = "branch_rewound"
     NO_EPOCH = "no_epoch"
     OTHER_EPOCH = "other_epoch"
+    BAD_SECTION = "bad_section"
     NOT_ENROLLED = "not_enrolled"
     COLLECTION_NOT_ALLOWED = "collection_not_allowed"
     WORKER_DISABLED = "worker_disabled"

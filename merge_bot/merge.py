@@ -161,7 +161,7 @@ def clock_rules(rules: Collection, paths: Paths) -> Collection:
     path = paths.clocks(rules.name)
     if rules.layout == "file":
         path += ".json"
-    return replace(rules, path=path, pointer="", shape="object", key=(), schema={}, references={})
+    return replace(rules, path=path, pointer="", shape="object", key=(), schema={}, references={}, sections=())
 
 
 def _flush(merged: Merged, grounds: Mapping[str, Ground], ahead: Ahead) -> None:

@@ -123,6 +123,13 @@ def needs_key(strategy: str, layout: str) -> Letter:
     )
 
 
+def needs_sections() -> Letter:
+    return (
+        "The document does not say which sections it has.",
+        'Name them in their order: "sections": [{"name": "aims", "owner": "ann"}, {"name": "notes"}].',
+    )
+
+
 def takes_no(strategy: str, what: str) -> Letter:
     return f"Strategy {strategy} takes no {what}.", "Leave it out."
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from merge_bot import messages
+from merge_bot import messages, sections
 from merge_bot.batch import Batch, Run
 from merge_bot.bounds import MAX_OPERATIONS, MAX_SECONDS, too_many, too_slow
 from merge_bot.canonical import digest
@@ -25,7 +25,7 @@ from merge_bot.enrolment import Enrolment
 from merge_bot.errors import SettingsError
 from merge_bot.findings import Problem, Reason, Recover, Rejection
 from merge_bot.json_schema import Schema
-from merge_bot.strict_json import parse, pointer
+from merge_bot.strict_json import locate, parse, pointer
 from merge_bot.wording import violation
 from merge_bot.x_merge import properties_of
 
@@ -200,6 +200,8 @@ def _judge(candidate: Candidate, rules: Rules) -> Delta | Rejection:
             delta.notes = notes(changes)
     if delta and (problems := tuple(rules.enrolment.problems(delta))):
         return Rejection(problems, Recover.ASK_OPERATOR, delta.frame, delta.stream_id, delta.utc)
+    if delta and (problems := tuple(_misplaced(delta, rules.collections))):
+        return Rejection(problems, Recover.RESUBMIT, delta.frame, delta.stream_id, delta.utc)
     if delta:
         return delta
     from merge_bot import explain
@@ -211,6 +213,16 @@ def _judge(candidate: Candidate, rules: Rules) -> Delta | Rejection:
         stream_id=stream_id if explain.is_stream_id(stream_id) else None,
         utc=utc if explain.is_utc(utc) else None,
     )
+
+
+def _misplaced(delta: Delta, collections: Collections) -> Iterator[Problem]:
+    """What of documents a delta may not write: other people's sections, sections that there are not."""
+    for name, operations in delta.operations.items():
+        for one in operations if collections[name].sections else ():
+            if found := sections.fault(collections[name].sections, delta.stream_id, one.record):
+                path, place = delta.candidate.path, f"{one.pointer}/{found[0]}"
+                line = locate(delta.candidate.data or b"", [place])[place]
+                yield Problem(path, line, place, Reason.BAD_SECTION, *found[1])
 
 
 def _strict(candidate: Candidate, reading: Reading, rules: Rules) -> Delta | None:

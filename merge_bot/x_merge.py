@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from merge_bot import drift, rule_messages, safe_path
+from merge_bot import drift, rule_messages, safe_path, sections
 from merge_bot.collection import (
     APPEND,
     BY_LATEST,
@@ -25,6 +25,7 @@ from merge_bot.collection import (
     KeyField,
     Policy,
     PropertyRule,
+    Section,
 )
 from merge_bot.guess import nearest
 from merge_bot.json_schema import Schema
@@ -34,6 +35,7 @@ from merge_bot.policy import policy_fault, read_policy
 from merge_bot.strategies.catalog import LAYOUTS_OF
 
 WARN = "warn"
+SECTIONS = "sections"
 PROPERTY_STRATEGIES = (SUM, UNION, LAST_WRITER_WINS)
 KEY_TYPES = ("string", "integer")
 _NUMBERS = ("integer", "number")
@@ -44,6 +46,15 @@ _REFERENCE = {
     "type": "object",
     "properties": {"to": _NAME, "on_missing": {"type": "string", "enum": ["hold", WARN]}},
     "required": ["to"],
+    "additionalProperties": False,
+}
+_SECTION = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,79}$"},
+        "owner": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"},
+    },
+    "required": ["name"],
     "additionalProperties": False,
 }
 _ON_CONFLICT = {"type": ["string", "object"]}
@@ -67,6 +78,7 @@ X_MERGE = Schema(
             "pointer": {"type": "string", "pattern": "^(/([^~/]|~[01])+)*$"},
             "shape": {"type": "string", "enum": ["array", "object"]},
             "on_conflict": _ON_CONFLICT,
+            "sections": {"type": "array", "items": _SECTION, "minItems": 1},
         },
         "required": ["strategy", "delta"],
         "additionalProperties": False,
@@ -102,34 +114,62 @@ def read(name: str, path: str, schema: Mapping[str, Any], state: str) -> tuple[C
     if strategy not in LAYOUTS_OF:
         letter = rule_messages.unknown_strategy(strategy, nearest(strategy, LAYOUTS_OF), LAYOUTS_OF)
         return None, [Mistake(("x-merge", "strategy"), letter)]
+    of_sections = strategy == SECTIONS
+    if mistakes := list(_sections(rules)):
+        return None, mistakes
     layout = rules.get("layout", LAYOUTS_OF[strategy][0])
+    default = f"{state}/{name}.json" if layout == FILE else f"{state}/{name}"
+    key = _fields(rules.get("key", []))
+    if of_sections:
+        strategy, default, key = LAST_WRITER_WINS, f"{state}/{name}{sections.ENDING}", (KeyField(sections.NAME),)
     references = rules.get("references", {})
     collection = Collection(
         name=name,
         strategy=strategy,
         delta_keys=tuple(rules["delta"]),
         layout=layout,
-        path=rules.get("path", f"{state}/{name}.json" if layout == FILE else f"{state}/{name}"),
+        path=rules.get("path", default),
         schema=schema,
-        key=_fields(rules.get("key", [])),
+        key=key,
         else_key=_fields(rules.get("else_key", [])),
         references={name: one if isinstance(one, str) else one["to"] for name, one in references.items()},
         lenient=frozenset(
             name for name, one in references.items() if isinstance(one, dict) and one.get("on_missing") == WARN
         ),
         pointer=rules.get("pointer", ""),
-        shape="object" if strategy == SUM else rules.get("shape", "array"),
+        shape="object" if strategy == SUM or of_sections else rules.get("shape", "array"),
         on_conflict=_policy(rules, BY_LATEST),
         properties=_property_rules(schema, _policy(rules, BY_LATEST)),
         schema_path=path,
+        sections=tuple(Section(one["name"], one.get("owner")) for one in rules.get("sections", ())),
         drift=drift.drift_of(schema),
     )
+    if of_sections:
+        mistakes = [Mistake(*one) for one in sections.mistakes(schema, rules, collection.path)]
+        if mistakes:
+            return collection, mistakes + list(_path(collection, state))
     mistakes += [Mistake(*one) for one in drift.mistakes(schema, strategy)]
     mistakes += _layout(collection, rules)
     mistakes += _keys(collection)
     mistakes += _path(collection, state)
     mistakes += _properties(collection)
     return collection, mistakes
+
+
+def _sections(rules: Mapping[str, Any]) -> Iterator[Mistake]:
+    """What a document of sections has, and nothing else has."""
+    if rules["strategy"] != SECTIONS:
+        if "sections" in rules:
+            yield Mistake(("x-merge", "sections"), rule_messages.only_for("sections", f"strategy {SECTIONS}"))
+        return
+    if "sections" not in rules:
+        yield Mistake(("x-merge",), rule_messages.needs_sections())
+    if rules.get("layout", FILE) != FILE:
+        letter = rule_messages.unknown_layout(rules["layout"], SECTIONS, LAYOUTS_OF[SECTIONS])
+        yield Mistake(("x-merge", "layout"), letter)
+    for one in ("key", "else_key", "references", "pointer", "shape"):
+        if one in rules:
+            yield Mistake(("x-merge", one), rule_messages.takes_no(SECTIONS, one))
 
 
 def properties_of(schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -158,6 +158,19 @@ def test_the_counters_fit_the_schemas_of_init(world: Path, tmp_path: Path) -> No
     run(["dreamcatcher", "verify"], counted)
 
 
+def test_many_authors_write_one_document(world: Path, tmp_path: Path) -> None:
+    written = Path(shutil.copytree(world, tmp_path / "written"))
+    (written / "schemas/design.schema.json").write_text(block("sections schema"))
+    run(["git", "add", "schemas"], written)
+    run(["git", "-c", "user.name=n", "-c", "user.email=e@example.org", "commit", "-qm", "design"], written)
+    assert run(["sh", "-eu"], written, block("sections")).endswith(block("sections document"))
+    assert run(["git", "status", "--porcelain"], written) == ""
+    told = run(["dreamcatcher", "replay", "--until-field", "design/api/text"], written)
+    assert "kai wrote it" in told
+    run(["dreamcatcher", "check"], written)
+    run(["dreamcatcher", "verify"], written)
+
+
 def test_what_is_there_already_is_adopted_and_merged_into(tmp_path: Path) -> None:
     run(["git", "config", "--global", "user.name", "n"], tmp_path)
     run(["git", "config", "--global", "user.email", "e@example.org"], tmp_path)

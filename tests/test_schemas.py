@@ -66,7 +66,7 @@ MISTAKES = [
         """
         notes:4 at /x-merge/strategy
           "apend" is not a strategy; did you mean `append`?
-          The strategies are `append`, `observe`, `sum`, `union` and `last-writer-wins`.
+          The strategies are `append`, `observe`, `sum`, `union`, `last-writer-wins` and `sections`.
         """,
     ),
     (
@@ -75,7 +75,7 @@ MISTAKES = [
         """
         notes:4 at /x-merge/strategy
           "crdt" is not a strategy.
-          The strategies are `append`, `observe`, `sum`, `union` and `last-writer-wins`.
+          The strategies are `append`, `observe`, `sum`, `union`, `last-writer-wins` and `sections`.
         """,
     ),
     (
@@ -92,7 +92,7 @@ MISTAKES = [
         """
         notes:11 at /x-merge/zzz
           `zzz` is not a key of x-merge.
-          Its keys are strategy, delta, key, else_key, references, layout, path, pointer, shape, on_conflict.
+          Its keys are strategy, delta, key, else_key, references, layout, path, pointer, shape, on_conflict, sections.
         """,
     ),
     (

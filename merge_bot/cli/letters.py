@@ -174,6 +174,7 @@ LAWS = {
     "sum": "increments are added to the totals",
     "union": "members are added, each of them once",
     "last-writer-wins": "each field holds what was written latest; two writers in one frame are a conflict",
+    "sections": "one Markdown file; each section holds its owner's latest text",
 }
 
 

@@ -1,14 +1,14 @@
 """Pure. Layout `file`: one JSON file, object or array, optionally at a JSON pointer inside it.
 
 Several collections may keep parts of one file, so the parsed document is shared and written once. What else stands in
-the file stays. Reading and writing cost the size of the file; collections that grow without bound want `segments` or
-`entities`.
+the file stays. A document of sections is an object too, only read and written otherwise (`sections`). Reading and
+writing cost the size of the file; collections that grow without bound want `segments` or `entities`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Collection as Items
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -16,10 +16,11 @@ from typing import Any
 from merge_bot import letters, strict_json
 from merge_bot.batch import Batch
 from merge_bot.canonical import compact
-from merge_bot.collection import LAST_WRITER_WINS, OBSERVE, SUM, UNION, Mark
+from merge_bot.collection import LAST_WRITER_WINS, OBSERVE, SUM, UNION, Mark, Section
 from merge_bot.errors import UnreadableState
 from merge_bot.json_style import CANONICAL, Style, style_of
 from merge_bot.layouts.base import WHOLE, Change, Opening
+from merge_bot.sections import SectionsStyle, parsed
 from merge_bot.state import Files, parse_json
 
 _MISSING: Any = object()
@@ -39,13 +40,15 @@ class Part:
 class SharedFile:
     """A file that several collections may keep parts of: read once, and written once if any of them changed it."""
 
-    def __init__(self, files: Files, path: str) -> None:
+    def __init__(self, files: Files, path: str, sections: Sequence[Section] = ()) -> None:
         self.path = path
         self.data = files.read(path)
-        self.value = _MISSING if self.data is None else parse_json(self.data, path)
+        parse: Callable[[bytes, str], Any] = parsed if sections else parse_json
+        self.value = _MISSING if self.data is None else parse(self.data, path)
         self.parts: dict[str, Part] = {}
         self.touched = False
-        self.style: Style | None = None
+        self.style: Style | SectionsStyle | None = None
+        self._sections = SectionsStyle(tuple(one.name for one in sections)) if sections else None
 
     def part(self, pointer: str, kind: type[dict[str, Any]] | type[list[Any]]) -> Part:
         """The container at `pointer`; where there is none, an empty one that `touch` puts in place."""
@@ -59,6 +62,8 @@ class SharedFile:
 
     def touch(self, pointer: str) -> None:
         """The container at `pointer` is about to change."""
+        if self.style is None:
+            self.style = self._sections
         if self.style is None:
             self.style = CANONICAL if self.data is None else style_of(self.data, self.value)
         self.touched = True
@@ -83,7 +88,7 @@ class SharedFile:
 
     def _says(self, data: bytes) -> bool:
         """Whether the file says the same already, in a style that cannot be written again."""
-        if self.data is None or self.style == CANONICAL:
+        if self.data is None or self.style == CANONICAL or self._sections:
             return False
         return compact(parse_json(self.data, self.path)) == compact(parse_json(data, self.path))
 
@@ -191,7 +196,7 @@ class FileStore:
     def _file(self) -> SharedFile:
         path = self._rules.path
         if path not in self._shared:
-            self._shared[path] = SharedFile(self._files, path)
+            self._shared[path] = SharedFile(self._files, path, self._rules.sections)
         file: SharedFile = self._shared[path]
         return file
 

@@ -12,6 +12,7 @@ STRATEGIES = {
     "sum": "merge_bot.strategies.sum:Sum",
     "union": "merge_bot.strategies.union:Union",
     "last-writer-wins": "merge_bot.strategies.last_writer_wins:LastWriterWins",
+    "sections": "merge_bot.strategies.last_writer_wins:LastWriterWins",
 }
 
 LAYOUTS_OF = {
@@ -20,6 +21,7 @@ LAYOUTS_OF = {
     "sum": ("file",),
     "union": ("file", "entities"),
     "last-writer-wins": ("entities", "file"),
+    "sections": ("file",),
 }
 
 
