@@ -11,7 +11,7 @@ PROJECT := .venv/.project
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow soak fuzz model coverage lint format image container-test emulator-test bench bench-short lock clean
+.PHONY: help setup demo test test-slow soak fuzz model coverage lint format image container-test emulator-test bench bench-short bench-peers lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,12 +71,23 @@ bench: $(TOOLS) ## measure frames of all sizes beside a plain implementation
 bench-short: $(TOOLS) ## measure small frames, in under a minute
 	$(BIN)/python -m tests.benchmarks --short --output tests/benchmarks/results/scratch/short $(ARGS)
 
+bench-peers: .cache/peers/.whole ## give the same frames to other tools: jsonmerge, SQLite, DuckDB, CRDTs, git (ARGS=--help)
+	.cache/peers/bin/python -m tests.benchmarks.peers $(ARGS)
+
+# The peers live in an environment of their own: nothing else needs them.
+.cache/peers/.whole: requirements.lock tests/benchmarks/peers/requirements.lock
+	@$(PYTHON) -m venv --clear .cache/peers
+	@.cache/peers/bin/python -m pip --disable-pip-version-check install --quiet --quiet --require-hashes \
+		-r requirements.lock -r tests/benchmarks/peers/requirements.lock
+	@touch $@
+
 lock: $(UV) ## write the lock files from pyproject.toml; UPGRADE=--upgrade moves to the newest versions
 	$(COMPILE) --extra dev pyproject.toml --output-file requirements-dev.lock
 	$(COMPILE) --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 	$(COMPILE) --constraint requirements-dev.lock --group build --output-file requirements-build.lock
 	$(COMPILE) --group fuzz --output-file requirements-fuzz.lock
 	$(COMPILE) --group emulator --output-file tests/emulator/requirements.lock
+	$(COMPILE) --constraint requirements-dev.lock --group peers --output-file tests/benchmarks/peers/requirements.lock
 COMPILE = $(UV) pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock"
 

@@ -22,20 +22,26 @@ Contents = dict[str, dict[str, Any]]
 def of_ours(repository: Path, commit: str) -> Contents:
     """Of a repository in our layout."""
     records: dict[str, Summed] = {name: Summed() for name in (*COLLECTIONS, "parked")}
+    for name, some in records_of_ours(repository, commit):
+        records[name].add(some)
+    return {name: one.result() for name, one in records.items()}
+
+
+def records_of_ours(repository: Path, commit: str) -> Iterator[tuple[str, list[Any]]]:
+    """Each file's collection (or `parked`) and records, of a repository in our layout."""
     for path, data in _files(repository, commit, but={"_control", "frames", "stream_deltas"}):
         _, _, inside = path.partition("/")
         name, _, rest = inside.partition("/")
         if name == "parked.jsonl":
-            records["parked"].add(one["record"] for one in _lines(data))
-        elif rest and name in records:
+            yield "parked", [one["record"] for one in _lines(data)]
+        elif rest and name in COLLECTIONS:
             value = _lines(data) if path.endswith(".jsonl") else json.loads(data)
-            records[name].add(value if isinstance(value, list) else [value])
-        elif name.removesuffix(".json") in records and not rest:
+            yield name, value if isinstance(value, list) else [value]
+        elif name.removesuffix(".json") in COLLECTIONS and not rest:
             name = name.removesuffix(".json")
             value = json.loads(data)
             key = {"channels": "slug"}.get(name)
-            records[name].add([{key: slug, **one} for slug, one in value.items()] if key else [value])
-    return {name: one.result() for name, one in records.items()}
+            yield name, [{key: slug, **one} for slug, one in value.items()] if key else [value]
 
 
 def of_plain(repository: Path, commit: str) -> Contents:

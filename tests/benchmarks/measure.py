@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from threading import Event, Thread
+from typing import Any
 
 from tests.benchmarks.repositories import BRANCH, ROOT, clone
 
@@ -81,7 +82,32 @@ def run(program: Sequence[str], source: Path, scratch: Path, *, work_tree: bool,
     if sync:
         os.sync()
     module, *options = program
-    command = [sys.executable, "-m", module, str(folder), *options]
+    try:
+        seen = watched([sys.executable, "-m", module, str(folder), *options])
+    except subprocess.CalledProcessError as problem:
+        shutil.rmtree(folder)
+        raise SystemExit(f"{shlex.join(problem.cmd)} on {source.name} ended with {problem.returncode}") from None
+    seconds, said = seen.seconds, seen.said
+    stages = said["stages"] | {"start": seconds - sum(said["stages"].values()) + said["stages"].pop("imports", 0.0)}
+    tree = subprocess.run(["git", "-C", folder, "rev-parse", f"{BRANCH}^{{tree}}"], stdout=subprocess.PIPE, check=True)
+    return Run(
+        seconds, seen.processor, stages, said["memory"], seen.children, seen.together, tree.stdout.decode().strip()
+    ), folder
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of a process from outside, as in `Run`, and the JSON object that it `said` on stdout."""
+
+    seconds: float
+    processor: float
+    children: int
+    together: int
+    said: dict[str, Any]
+
+
+def watched(command: Sequence[str]) -> Seen:
+    """Run a Python program of this project from start to end. Raises CalledProcessError where it fails."""
     before, begin = _processor_time(), time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     watcher = _Watcher(process.pid)
@@ -89,15 +115,10 @@ def run(program: Sequence[str], source: Path, scratch: Path, *, work_tree: bool,
     seconds, processor = time.perf_counter() - begin, _processor_time() - before
     watcher.stop()
     if process.returncode:
-        shutil.rmtree(folder)
-        raise SystemExit(f"{shlex.join(command)} on {source.name} ended with {process.returncode}")
+        raise subprocess.CalledProcessError(process.returncode, command)
     said = json.loads(out)
-    stages = said["stages"] | {"start": seconds - sum(said["stages"].values()) + said["stages"].pop("imports", 0.0)}
     together = max(watcher.together, said["memory"])  # between two looks it may have been more
-    tree = subprocess.run(["git", "-C", folder, "rev-parse", f"{BRANCH}^{{tree}}"], stdout=subprocess.PIPE, check=True)
-    return Run(
-        seconds, processor, stages, said["memory"], watcher.children, together, tree.stdout.decode().strip()
-    ), folder
+    return Seen(seconds, processor, watcher.children, together, said)
 
 
 def _processor_time() -> float:

@@ -40,7 +40,7 @@ class Repositories:
         def make(folder: Path) -> None:
             state = self._made(f"state-{shape.state}", lambda new: _make_state(new, shape.state))
             clone(state, folder, bare=True)
-            _commit(folder, INBOX, generator.frame_deltas(shape, self.open_frame(shape), known))
+            commit(folder, INBOX, generator.frame_deltas(shape, self.open_frame(shape), known))
 
         return self._made(f"ours-{_name(shape, known)}", make)
 
@@ -52,7 +52,7 @@ class Repositories:
             work = f"{kind}-state {shape.state}"
             state = self._made(f"{kind}-state-{shape.state}", lambda new: _in_a_process(f"{work} {new}"))
             clone(state, folder, bare=True)
-            _commit(folder, "inbox", generator.frame_deltas(shape, self.open_frame(shape), known))
+            commit(folder, "inbox", generator.frame_deltas(shape, self.open_frame(shape), known))
 
         return self._made(f"{kind}-{_name(shape, known)}", make)
 
@@ -126,7 +126,7 @@ def _in_a_process(work: str) -> None:
     _run(sys.executable, "-m", "tests.benchmarks.repositories", *work.split(" ", 2), cwd=ROOT)
 
 
-def _commit(repository: Path, inbox: str, deltas: Iterable[Delta]) -> None:
+def commit(repository: Path, inbox: str, deltas: Iterable[Delta]) -> None:
     """Commit delta files into a bare repository, as the writers' pushes would leave them."""
     stream = [
         f"commit refs/heads/{BRANCH}\n".encode(),
