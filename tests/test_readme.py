@@ -270,6 +270,75 @@ def test_a_worker_without_python_delivers_and_its_deltas_are_merged(language: st
     assert json.loads(run(["git", "show", "HEAD:state/stats.json"], remote))["total_posts"] == before + 2
 
 
+def cloned(world: Path, folder: Path) -> Path:
+    """A bare repository with the world in it."""
+    remote = folder / "remote.git"
+    run(["git", "clone", "-q", "--bare", str(world), str(remote)], folder)
+    for setting, value in (("user.name", "n"), ("user.email", "e@example.org")):
+        run(["git", "config", "--global", setting, value], folder)
+    return remote
+
+
+def total(remote: Path) -> int:
+    return int(json.loads(run(["git", "show", "HEAD:state/stats.json"], remote))["total_posts"])
+
+
+def test_a_matrix_of_workers_in_one_workflow(world: Path, tmp_path: Path) -> None:
+    """Its commands are run as the jobs would, a clone a job; artifacts are files in between."""
+    remote = cloned(world, tmp_path)
+    before, jobs = total(remote), yaml.safe_load(block("matrix"))["jobs"]
+    artifacts = tmp_path / "artifacts"
+    artifacts.mkdir()
+
+    def job(name: str, worker: str) -> None:
+        place = tmp_path / f"{name}-{worker}"
+        run(["git", "clone", "-q", remote.as_uri(), str(place)], tmp_path)
+        (place / "work.py").write_text("import json; print(json.dumps({'stats_increments': {'total_posts': 1}}))")
+        for step in jobs[name]["steps"]:
+            action, given = step.get("uses", "").partition("@")[0], step.get("with", {})
+            if action == "actions/upload-artifact":
+                for file in place.glob(given["path"]):
+                    shutil.copy(file, artifacts)
+            elif action == "actions/download-artifact":
+                shutil.copytree(artifacts, place / given["path"], dirs_exist_ok=True)
+            elif not action and not step["run"].startswith("pip install"):
+                run(["env", f"HOME={tmp_path}", f"WORKER={worker}", "sh", "-eu", "-c", step["run"]], place)
+
+    for worker in jobs["work"]["strategy"]["matrix"]["worker"]:
+        job("work", worker)
+    assert len(list(artifacts.iterdir())) == 3
+    job("merge", "first")
+    assert total(remote) == before + 3
+    job("merge", "again")
+    assert total(remote) == before + 3
+
+
+def test_cron_on_three_machines(world: Path, tmp_path: Path) -> None:
+    remote = cloned(world, tmp_path)
+    before = total(remote)
+    for machine in ("m1", "m2", "m3", "m1"):
+        place = tmp_path / machine / "world"
+        if not place.exists():
+            run(["git", "clone", "-q", remote.as_uri(), str(place)], tmp_path)
+        (place / "tick.sh").write_text(block("cron"))
+        run(["env", f"HOME={tmp_path}", f"MACHINE={machine}", "sh", "-eu", str(place / "tick.sh")], tmp_path)
+    assert total(remote) == before + 4
+
+
+def test_a_scraper_that_sees_the_same_again(world: Path, tmp_path: Path) -> None:
+    place = Path(shutil.copytree(world, tmp_path / "scraped"))
+
+    def posts() -> int:
+        return sum(len(one.read_text().splitlines()) for one in place.glob("state/posts/*/*.jsonl"))
+
+    before = posts()
+    for numbers in ((7001, 7002), (7001, 7002, 7003)):
+        (place / "feed.json").write_text(json.dumps([{"id": number, "title": "t"} for number in numbers]))
+        run([sys.executable, "-c", block("scraper")], place)
+        run(["dreamcatcher", "merge"], place)
+    assert posts() == before + 3
+
+
 def test_the_ruleset_is_about_delta_branches_and_lets_workers_add_to_them() -> None:
     ruleset = json.loads(block("ruleset"))
     assert ruleset["conditions"]["ref_name"] == {"include": [f"{DELTA_BRANCHES}**"], "exclude": []}
