@@ -82,4 +82,7 @@ def _parsed(rules: Collection, path: str, data: bytes) -> Iterator[Record]:
     if isinstance(value, dict):
         yield rules.key_of(value) or unquote(path.rpartition("/")[2].removesuffix(".json")), value
     else:
-        yield from ((rules.key_of(one) or "", one) for one in value)
+        for place, one in enumerate(value):
+            if type(one) is not dict:
+                raise UnreadableState(letters.wrong_shape(path, "an object", f"/{place}"))
+            yield rules.key_of(one) or "", one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import HealthCheck, settings
 
 from merge_bot.errors import UnreadableState
 from tests import fuzz
+from tests.command import begun, deliver, delta, run
+from tests.repo import Repo
 
 ENDS = {
     "a_delta": {"applied", "quarantined"},
@@ -78,3 +81,23 @@ def test_a_parked_record_that_is_none_stops_the_frame(change: dict[str, Any]) ->
     rows = [json.loads(line) for line in fuzz.files()[PARKED].splitlines()]
     with pytest.raises(UnreadableState, match=r"(?s)state/parked\.jsonl.*Expected parked records here"):
         fuzz.run_with(PARKED, b"".join(json.dumps(one | change).encode() + b"\n" for one in rows))
+
+
+def test_an_edit_that_is_no_record_is_refused_as_any(tmp_path: Path) -> None:
+    clone = begun(Repo.init(tmp_path))
+    agents = [{"agent_id": one, "name": one} for one in ("a", "b")]
+    deliver(clone, delta("w1", profile_updates=agents, follows_added=[{"agent_id": "a", "follows": "b"}]))
+    assert run("merge", "--repo", clone.path).code == 0
+    clone.commit({"state/follows/a.json": b'["b"]\n'})
+    for command in ("merge", "verify", "status"):
+        said = run(command, "--repo", clone.path)
+        assert said.code == 1 and "state/follows/a.json" in said.out + said.err, (command, said)
+
+
+def test_work_without_end_is_seen() -> None:
+    def act() -> str:
+        while True:
+            len("")
+
+    with pytest.raises(fuzz.TooMuchWork, match="2 bytes took more than"):
+        fuzz.tried("nothing", b"{}", act)
