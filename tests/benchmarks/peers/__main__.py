@@ -27,7 +27,7 @@ from tests.benchmarks.peers.report import Cost, Measured
 from tests.benchmarks.repositories import ROOT
 
 OURS = ENTRIES[0].name
-SIZES = {"small": Shape(10, 20, 1), "middle": Shape(25, 60, 5), "large": Shape(100, 60, 100), "tiny": Shape(3, 20, 1)}
+SIZES = {"small": Shape(10, 20, 1), "middle": Shape(25, 60, 10), "large": Shape(100, 60, 100), "tiny": Shape(3, 20, 1)}
 RESULTS = Path(__file__).parents[1] / "results" / "peers"
 
 

@@ -35,7 +35,9 @@ CREATE TABLE follows (agent_id VARCHAR, follows VARCHAR, PRIMARY KEY (agent_id, 
 CREATE TABLE stats (name VARCHAR PRIMARY KEY, value BIGINT);
 """
 FOLD = """
-CREATE TEMP TABLE profiles AS SELECT utc || stream_id AS wrote, unnest(profile_updates, recursive := true) FROM deltas;
+CREATE TEMP TABLE profiles AS SELECT * REPLACE (wrote || printf('%09d', place) AS wrote) FROM
+    (SELECT utc || stream_id AS wrote, generate_subscripts(profile_updates, 1) AS place,
+            unnest(profile_updates, recursive := true) FROM deltas);
 INSERT INTO agents SELECT agent_id, arg_max(name, wrote), arg_max(bio, wrote), arg_max(status, wrote), sum(karma),
     list_sort(list_distinct(flatten(list(tags) FILTER (tags IS NOT NULL)))) FROM profiles GROUP BY agent_id
 ON CONFLICT DO UPDATE SET name = coalesce(excluded.name, name), bio = coalesce(excluded.bio, bio),
