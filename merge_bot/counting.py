@@ -71,7 +71,7 @@ def misstated(
 ) -> Iterator[tuple[str, Any, int]]:
     """(key, what stands, what is true) wherever a counter says something else; one that is not there says 0."""
     for key, record in records_of(files, collections[counter.holder]):
-        stands = record.get(counter.name)
+        stands = record.get(counter.name) if isinstance(record, dict) else None  # an older array may hold anything
         if (stands or 0) != true.get(key, 0):
             yield key, stands, true.get(key, 0)
 
@@ -130,7 +130,7 @@ class Tally:
         return found
 
 
-def _named(collections: Collections, counter: Derived, record: Mapping[str, Any]) -> list[str]:
+def _named(collections: Collections, counter: Derived, record: Any) -> list[str]:
     """The entity that a record is counted for, if it names one."""
-    value = record.get(counter.by or "")
+    value = record.get(counter.by or "") if isinstance(record, dict) else None
     return [] if value is None else [collections[counter.holder].key_for(value)]

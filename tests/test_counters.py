@@ -186,6 +186,15 @@ def test_a_counter_that_says_something_else_is_found_by_counting(repo: Repo, com
         assert "state/stats.json" in told and "state/agents/kai.json" in told
 
 
+def test_what_is_no_record_is_counted_for_nobody(tmp_path: Path) -> None:
+    there = {**ALL["comments"], "x-merge": {**ALL["comments"]["x-merge"], "layout": "file", "path": "state/said.json"}}
+    before = {"state/said.json": document([7, {"n": 1, "author": "kai", "text": "t"}])}
+    repo = begin(Repo.init(tmp_path / "repo"), ALL | {"comments": there}, before)
+    frame(repo, 5, w1={"agents": [{"id": "kai"}], "comments": comments(2)})
+    assert state(repo)[1] == {"kai": 2}
+    assert "Traceback" not in run("check", "--repo", repo.path).err
+
+
 def test_blame_says_that_the_merge_counted(repo: Repo) -> None:
     frame(repo, 5, w1={"agents": [{"id": "kai"}], "comments": comments(1), "stats": {"total_comments": 9}})
     told = run("replay", "--until-field", "agents/kai/said", "--repo", repo.path).out
