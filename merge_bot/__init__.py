@@ -26,7 +26,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     frame_log  policy_step
     cli  __main__
 
-The first eleven lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
+The first twelve lines (nouns, families and verbs) are pure: bytes and values in, bytes and values out. Below them stand
 the edges, each of which knows one outside thing, the stages that use them, and the doors.
 """
 
