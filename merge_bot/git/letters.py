@@ -71,6 +71,10 @@ def other_kind(name: str, kind: str, wanted: str) -> str:
     )
 
 
+def cannot_deepen(why: str) -> str:
+    return f"This clone is shallow, and the history that it lacks is needed; to fetch it failed.\n{why}"
+
+
 def not_deep_enough(commit: str | None, remote: str) -> str:
     wanted = f"back to commit {commit}" if commit else "to its beginning"
     return (

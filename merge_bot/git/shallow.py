@@ -48,7 +48,10 @@ class Shallow:
         done = self._git.run(*command, ok=_ANY_CODE, writes=True)
         if done.code != 0:
             url = text(self._git.run("remote", "get-url", "--", remote, ok=_ANY_CODE).out).strip()
-            raise unread(url or remote, done.err) or self._git.failed(command, done.code, done.err)
+            found = unread(url or remote, done.err)
+            if found is not None:
+                raise type(found)(letters.cannot_deepen(str(found)))
+            raise self._git.failed(command, done.code, done.err)
 
     def _whole(self, commit: str | None, tip: str) -> bool:
         """Whether nothing was cut off between `commit` and `tip`: a side branch there may lack versions."""
