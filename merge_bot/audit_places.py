@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from merge_bot import audit_letters as letters
 from merge_bot.audit_files import Read, lines_of, sections_of, value_of, walk
-from merge_bot.canonical import key_bytes
 from merge_bot.collection import OBSERVE, SUM, UNION, Collection
 from merge_bot.findings import Problem, Reason
 from merge_bot.layouts.entities import entity_name
+from merge_bot.layouts.segments import key_file
 from merge_bot.messages import Letter
 from merge_bot.paths import Paths
 from merge_bot.state import Files
@@ -155,7 +155,7 @@ class Places:
         keys = self._files.read(keys_path)
         if keys is None:
             self._problem(Place(path, 0, ""), Reason.MISSING_FILE, letters.keys_missing(keys_path))
-        elif keys != b"".join(key_bytes(rules.key_of(one) or "") for one in records):
+        elif keys != key_file(rules, records):
             self._problem(Place(keys_path, 0, ""), Reason.KEYS_DISAGREE, letters.keys_disagree(path))
 
     def _keys_path(self, rules: Collection, segment: str) -> str:

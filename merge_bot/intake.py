@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from merge_bot import foreign_letters as letters
-from merge_bot.canonical import digest, document, key_bytes, spelled
+from merge_bot.canonical import digest, document, spelled
 from merge_bot.collect import Base
 from merge_bot.collection import APPEND, LAST_WRITER_WINS, OBSERVE, SUM, UNION, Collection
 from merge_bot.conflicts import Conflicts
@@ -25,6 +25,7 @@ from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import Opening, Store
 from merge_bot.layouts.catalog import open_store
 from merge_bot.layouts.entities import EntitiesStore
+from merge_bot.layouts.segments import key_file
 from merge_bot.merge import clock_rules
 from merge_bot.paths import numbered
 from merge_bot.state import Files, Overlay, parse_lines
@@ -161,7 +162,7 @@ class _Adopter:
             if rules is not None and rules.layout == "segments" and rules.keeps_records:
                 records = parse_lines(self._base.files.read(path) or b"", path)
                 name = path.removeprefix(f"{rules.path}/").removesuffix(".jsonl")
-                keys = b"".join(key_bytes(rules.key_of(one) or "") for one in records)
+                keys = key_file(rules, records)
                 yield f"{self._base.paths.keys(rules.name)}/{name}.keys", keys
 
     def _clocks(self, changes: list[Change]) -> dict[str, bytes]:

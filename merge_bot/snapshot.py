@@ -74,16 +74,9 @@ def snapshot(
     archived, archive = _archive(consumed, receipts, paths, number)
     _book(ledger, workers, admission, receipts, Moment(number, 0, 0))
     disabled = list(breaker.count(receipts, workers, base.settings.breaker))
-    state: dict[str, Content | None] = {change.path: change.data for change in merged.changes}
-    state.update(merged.marks)
-    records = {change.path: change.after for change in merged.changes}
-    for path, data, lines in ledger.changes():
-        state[path], records[path] = data, lines
     marks = collected.transport.marks()
     workers.mark(marks)
-    known = workers.as_bytes()
-    if known != base.files.read(paths.workers):
-        state[paths.workers], records[paths.workers] = known, len(workers.known)
+    state, records = _state(base, merged, ledger, workers)
     state[paths.receipts(number)] = receipts_bytes(receipts)
     counts = dict(base.manifest.counts)
     for name in base.collections:
@@ -123,6 +116,21 @@ def snapshot(
     )  # fmt: skip
     frame.message = letters.commit_message(number, frame.merged_deltas, merged.applied, len(consumed), meta.manifest)
     return frame
+
+
+def _state(
+    base: Base, merged: Merged, ledger: Ledger, workers: Workers
+) -> tuple[dict[str, Content | None], dict[str, int]]:
+    """What the collections, the clocks and the books become, by path; and how many records each of the files holds."""
+    state: dict[str, Content | None] = {change.path: change.data for change in merged.changes}
+    state.update(merged.marks)
+    records = {change.path: change.after for change in merged.changes}
+    for path, data, lines in ledger.changes():
+        state[path], records[path] = data, lines
+    known = workers.as_bytes()
+    if known != base.files.read(base.paths.workers):
+        state[base.paths.workers], records[base.paths.workers] = known, len(workers.known)
+    return state, records
 
 
 def _archive(

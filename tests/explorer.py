@@ -160,7 +160,7 @@ class Pinned:
         self._received: Sequence[Candidate] | None = None
 
     def send(self, name: str, data: bytes) -> None:
-        raise NotImplementedError
+        raise TypeError("deltas are sent before the merges begin")
 
     def receive(self, span: Span) -> Sequence[Candidate]:
         if self._received is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import subprocess
 from collections.abc import Callable
 from random import Random
 
@@ -10,6 +12,7 @@ import pytest
 
 from merge_bot.errors import GitFailed
 from merge_bot.git import Entry
+from merge_bot.git.pack import TEMPORARY
 from merge_bot.tree import object_id
 from tests.repo import AUTHOR, BRANCH, Repo
 
@@ -92,3 +95,32 @@ def test_git_verifies_what_we_write(
     (index,) = (repo.path / ".git/objects/pack").glob("*.idx")
     repo.git("verify-pack", str(index))
     assert repo.git("fsck", "--strict", "--full", "--no-dangling") == ""
+
+
+def test_a_pack_that_somebody_removed_is_not_taken_for_written(repo: Repo) -> None:
+    base = repo.commit({"a": b"1"})
+    packs = repo.path / ".git/objects/pack"
+    with repo.opened() as found:
+        found.write_ahead(b"small")
+        (unfinished,) = packs.glob("tmp_*")
+        unfinished.unlink()
+        with pytest.raises(GitFailed, match=r"objects/pack: No such file or directory\."):
+            found.write_commit(base, {"b": b"1"}, "x\n", AUTHOR, 0)
+    assert list(packs.iterdir()) == []
+
+
+def test_unfinished_packs_of_the_dead_are_removed_and_those_of_the_living_kept(repo: Repo) -> None:
+    base = repo.commit({"a": b"1"})
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    packs = repo.path / ".git/objects/pack"
+    dead, alive, other = (
+        packs / f"{TEMPORARY.decode()}{gone.pid}-aa",
+        packs / f"{TEMPORARY.decode()}{os.getppid()}-bb",
+        packs / "tmp_pack_of_git",
+    )
+    for path in (dead, alive, other):
+        path.write_bytes(b"PACK")
+    with repo.opened() as found:
+        found.write_commit(base, {"b": b"1"}, "x\n", AUTHOR, 0)
+    assert (dead.exists(), alive.exists(), other.exists()) == (False, True, True)

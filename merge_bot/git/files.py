@@ -119,7 +119,7 @@ def settle(file: BinaryIO, path: bytes, target: bytes) -> None:
         file.flush()
         os.fchmod(file.fileno(), 0o444)
         os.fsync(file.fileno())
-    rename(path, target)
+    os.rename(path, target)  # and not `rename`: where the file is gone, what it holds must not be taken for written
     folder = os.open(os.path.dirname(target), os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

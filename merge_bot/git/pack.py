@@ -51,8 +51,10 @@ class Pack:
         if name not in self._rows:
             packed = _head(_KINDS[kind], len(data)) + zlib.compress(data, _COMPRESSION)
             with self._lock, self._letters():
-                self._rows[name] = (self._size, zlib.crc32(packed))
-                self._size += self._file.write(packed)
+                if name not in self._rows:  # the other thread may have had the same
+                    self._file.write(packed)
+                    self._rows[name] = (self._size, zlib.crc32(packed))
+                    self._size += len(packed)
         return name.hex()
 
     def add_tree(self, data: bytes) -> str:

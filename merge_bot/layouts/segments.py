@@ -15,7 +15,7 @@ from typing import Any
 from merge_bot import letters
 from merge_bot.batch import Batch
 from merge_bot.canonical import KEY_BYTES, key_hash
-from merge_bot.collection import Mark
+from merge_bot.collection import Collection, Mark
 from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import Change, Opening
 from merge_bot.paths import numbered
@@ -75,7 +75,7 @@ class SegmentsStore:
         yield Change(path, b"".join([old, *(one.lines for one in self._added)]), before, after)
         if self._has_keys:
             known = self._key_files()[name].tobytes() if old else b""
-            yield Change(self._keys(name), known + b"".join(map(_key_bytes, self._added)), before, after)
+            yield Change(self._keys(name), known + b"".join(_bytes(one.marks) for one in self._added), before, after)
 
     def growth(self) -> int:
         return self._growth
@@ -128,6 +128,10 @@ class SegmentsStore:
         return f"{self._keys_folder}/{name}.keys"
 
 
-def _key_bytes(batch: Batch) -> bytes:
-    marks: Any = batch.marks
+def key_file(rules: Collection, records: Iterable[Mapping[str, Any]]) -> bytes:
+    """The key file of a segment that holds these records."""
+    return _bytes(rules.marks_of(records))
+
+
+def _bytes(marks: Any) -> bytes:
     return array("Q", marks).tobytes()
