@@ -5,8 +5,8 @@ WORKDIR /build
 # Without pip of its own; the builder's pip fills it from outside.
 RUN python -m venv --without-pip /opt/dreamcatcher
 COPY requirements.lock requirements-build.lock ./
-RUN python -m pip --python /opt/dreamcatcher/bin/python install --no-cache-dir --no-compile --require-hashes -r requirements.lock \
-    && python -m pip install --no-cache-dir --require-hashes -r requirements-build.lock
+RUN python -m pip --python /opt/dreamcatcher/bin/python install --no-cache-dir --no-compile --no-deps --require-hashes -r requirements.lock \
+    && python -m pip install --no-cache-dir --no-deps --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY merge_bot merge_bot

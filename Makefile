@@ -3,7 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV ?= $(BIN)/uv
-INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
+PIP := -m pip --disable-pip-version-check
+INSTALL := $(BIN)/python $(PIP) install --quiet --quiet
+# A lock names all that is needed. Without --no-deps pip looks once more for what an extra needs (`coverage[toml]`), and
+# refuses the lock on the day that PyPI has a newer one.
+LOCKED := --no-deps --require-hashes
 
 # Stamps, each touched last, so that an interrupted set-up starts over instead of being taken for whole.
 LIBRARIES := .venv/.libraries
@@ -32,7 +36,7 @@ soak: $(TOOLS) ## workers, merges and their remote die for 200 frames; every ope
 
 fuzz: $(TOOLS) ## mutate deltas, settings, schemas, state and manifests, by chance and led by coverage (ARGS=a pytest option)
 	$(BIN)/python -m pytest -n auto -rP --hypothesis-profile=fuzz tests/test_fuzz.py $(ARGS)
-	@$(INSTALL) --require-hashes -r requirements-fuzz.lock || echo "atheris cannot be installed here." >&2
+	@$(INSTALL) $(LOCKED) -r requirements-fuzz.lock || echo "atheris cannot be installed here." >&2
 	@$(BIN)/python -m tests.fuzz_atheris || test $$? -eq 75
 
 model: $(PROJECT) ## check the model of the protocol, and that each guard's absence breaks it (rumur, gcc; ARGS=--short)
@@ -77,7 +81,7 @@ bench-peers: .cache/peers/.whole ## give the same frames to other tools: jsonmer
 # The peers live in an environment of their own: nothing else needs them.
 .cache/peers/.whole: requirements.lock tests/benchmarks/peers/requirements.lock
 	@$(PYTHON) -m venv --clear .cache/peers
-	@.cache/peers/bin/python -m pip --disable-pip-version-check install --quiet --quiet --require-hashes \
+	@.cache/peers/bin/python $(PIP) install --quiet --quiet $(LOCKED) \
 		-r requirements.lock -r tests/benchmarks/peers/requirements.lock
 	@touch $@
 
@@ -101,7 +105,7 @@ $(LIBRARIES): requirements.lock requirements-build.lock
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: its parts venv and ensurepip are missing. On Debian and Ubuntu: apt install python3-venv. Then run make again." >&2; exit 1; }
 	@echo "Setting up .venv …"
 	@$(PYTHON) -m venv --clear .venv
-	@$(INSTALL) --require-hashes -r requirements.lock -r requirements-build.lock
+	@$(INSTALL) $(LOCKED) -r requirements.lock -r requirements-build.lock
 	@touch $@
 
 $(PROJECT): $(LIBRARIES) pyproject.toml
@@ -110,7 +114,7 @@ $(PROJECT): $(LIBRARIES) pyproject.toml
 
 $(TOOLS): $(PROJECT) requirements-dev.lock
 	@echo "Adding the tools for tests and checks …"
-	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@$(INSTALL) $(LOCKED) -r requirements-dev.lock
 	@touch $@
 
 $(BIN)/uv: $(TOOLS)
