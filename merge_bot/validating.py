@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from merge_bot.canonical import digest
 from merge_bot.delta import Candidate, Delta
@@ -16,6 +16,7 @@ from merge_bot.transports.base import MUCH
 
 Verdict = Delta | Rejection
 Judge = Callable[[Candidate], Verdict]
+_AT_ONCE = 1 << 20  # bytes that are read together: each question to git is a wait
 
 
 def judge_all(
@@ -25,31 +26,53 @@ def judge_all(
 
     What came unread is read here. Bytes that the repository has are let go afterwards: the archive names their blob.
     """
+    parts = list(_parts(candidates))
 
-    def judged_from(where: Repository) -> Callable[[int], tuple[str, Verdict]]:
-        def judged(number: int) -> tuple[str, Verdict]:
-            one = _read(candidates[number], where)
-            verdict = judge(one)
-            if isinstance(verdict, Delta):
-                verdict.candidate = _without_bytes(one)
-            return one.digest, verdict
+    def judged_from(where: Repository) -> Callable[[int], list[tuple[str, Verdict]]]:
+        def judged(number: int) -> list[tuple[str, Verdict]]:
+            return [_judged(one, judge) for one in _read(parts[number], where)]
 
         return judged
 
-    alone = threading.active_count() > 1 or sum(one.size for one in candidates if not one.digest or one.data) < MUCH
-    jobs = 1 if alone else cores()
-    with spread(jobs, len(candidates), judged_from(repository), lambda: judged_from(repository.again())) as verdicts:
+    is_little = sum(one.size for one in candidates if not one.digest or one.data) < MUCH
+    jobs = 1 if is_little else cores()
+    with spread(jobs, len(parts), judged_from(repository), lambda: judged_from(repository.again())) as verdicts:
         return [
             (_without_bytes(replace(one, digest=found)), verdict)
-            for one, (found, verdict) in zip(progress(candidates, "validate"), verdicts, strict=True)
+            for one, (found, verdict) in zip(
+                progress(candidates, "validate"), chain.from_iterable(verdicts), strict=True
+            )
         ]
 
 
-def _read(candidate: Candidate, repository: Repository) -> Candidate:
-    if candidate.digest:
-        return candidate
-    data = repository.read_blob(candidate.blob)
-    return replace(candidate, data=data, digest=digest(data))
+def _parts(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:
+    """The candidates, some at a time."""
+    start = held = 0
+    for at, one in enumerate(candidates):
+        if held + one.size > _AT_ONCE and at > start:
+            yield candidates[start:at]
+            start, held = at, 0
+        held += one.size
+    if candidates:
+        yield candidates[start:]
+
+
+def _read(part: Sequence[Candidate], repository: Repository) -> Iterator[Candidate]:
+    """The candidates with their bytes, but for what is too large to be held."""
+    contents = repository.read_blobs({one.blob for one in part if not one.digest})
+    for one in part:
+        if one.digest:
+            yield one
+        else:
+            data = contents[one.blob]
+            yield replace(one, data=data, digest=digest(data))
+
+
+def _judged(candidate: Candidate, judge: Judge) -> tuple[str, Verdict]:
+    verdict = judge(candidate)
+    if isinstance(verdict, Delta):
+        verdict.candidate = _without_bytes(candidate)
+    return candidate.digest, verdict
 
 
 def _without_bytes(candidate: Candidate) -> Candidate:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -27,7 +26,7 @@ from merge_bot.findings import Reason
 from merge_bot.history import History
 from merge_bot.manifest import GENESIS, MERGE, Manifest, parse_manifest, read_manifest
 from merge_bot.messages import Letter
-from merge_bot.processes import spread
+from merge_bot.processes import ProcessEnded, spread
 from merge_bot.progress import Progress, silent
 from merge_bot.state import Meta, parse_json, read_meta
 from merge_bot.tree import FILE, Entry
@@ -234,7 +233,7 @@ class _Verifier:
                     self.found.findings += done.findings
                     if done.state is not None:
                         state.add(done.state)
-        except BrokenProcessPool as problem:
+        except ProcessEnded as problem:
             raise RepositoryError(letters.process_ended(jobs)) from problem
         if newest in chain:
             self._live(chain[newest].manifest, rules, state)

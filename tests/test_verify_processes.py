@@ -86,7 +86,14 @@ def test_what_stops_it_in_another_process_stops_it_here(
 
 
 def test_a_process_that_is_ended_from_outside_is_no_good_end(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Examiner, "examine", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    here = os.getpid()
+
+    def ended(*_: object) -> Iterable[Any]:
+        if os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return []
+
+    monkeypatch.setattr(Examiner, "examine", ended)
     with History(place) as history, pytest.raises(RepositoryError) as caught:
         verify(history, jobs=2)
     assert str(caught.value) == (
@@ -99,21 +106,23 @@ def test_each_process_talks_to_a_git_of_its_own(place: Path) -> None:
     """Two processes on one pipe would take each other's answers."""
     with Repository.open(place) as repository:
         files = CommitFiles(repository, str(repository.resolve("main")))
+        entries = files.folder("state")
         mine = repository._objects._process
 
         def there() -> Any:
             own = repository.again()
-            entries = CommitFiles(own, files.commit).folder("state")
-            return lambda _: (os.getpid(), own._objects._process.pid, sorted(entries))
+            names = sorted(CommitFiles(own, files.commit).folder("state"))
+            return lambda _: (os.getpid(), own._objects._process.pid, names)
 
-        with spread(2, 40, lambda _: (0, 0, []), there) as answers:
+        with spread(3, 40, lambda _: (os.getpid(), mine.pid if mine else 0, sorted(entries)), there) as answers:
             found = list(answers)
     assert mine is not None
     assert {
         names == sorted(Repo(place).git("ls-tree", "--name-only", "main:state").split()) for *_, names in found
     } == {True}
-    assert len({git for _, git, _ in found} - {mine.pid}) == len({process for process, *_ in found})
-    assert os.getpid() not in {process for process, *_ in found}
+    pairs = {(process, git) for process, git, _ in found}
+    assert (os.getpid(), mine.pid) in pairs
+    assert len(pairs) == len(set(next(zip(*pairs, strict=True)))) == len({git for _, git in pairs}) == 3
 
 
 def test_a_delta_too_large_to_take_in_is_never_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
