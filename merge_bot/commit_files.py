@@ -38,6 +38,12 @@ class CommitFiles:
         entry = self.entry(path)
         return self.entries(entry.id) if entry and entry.is_tree else {}
 
+    def folders(self, paths: Iterable[str]) -> dict[str, Mapping[str, Entry]]:
+        found = {path: self.entry(path) for path in paths}
+        trees = {entry.id for entry in found.values() if entry and entry.is_tree}
+        self._trees |= self._repository.read_trees(trees - self._trees.keys())
+        return {path: self._trees[one.id] if one and one.is_tree else {} for path, one in found.items()}
+
     def entries(self, tree: str) -> Mapping[str, Entry]:
         """The entries of a tree id."""
         if tree not in self._trees:

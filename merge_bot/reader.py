@@ -129,6 +129,9 @@ class _Fetched:
     def folder(self, path: str) -> Mapping[str, Entry]:
         return self._files.folder(path)
 
+    def folders(self, paths: Iterable[str]) -> dict[str, Mapping[str, Entry]]:
+        return self._files.folders(paths)
+
     def entry(self, path: str) -> Entry | None:
         return self._files.entry(path)
 

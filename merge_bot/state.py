@@ -46,6 +46,9 @@ class Files(Protocol):
     def folder(self, path: str) -> Mapping[str, Entry]:
         """A folder's entries by name; empty if there is no such folder."""
 
+    def folders(self, paths: Iterable[str]) -> dict[str, Mapping[str, Entry]]:
+        """`folder` of each path, all in one batch."""
+
     def entry(self, path: str) -> Entry | None:
         """What lies at a path, None if nothing does."""
 
@@ -69,6 +72,9 @@ class MemoryFiles:
     def folder(self, path: str) -> Mapping[str, Entry]:
         names = {name[len(path) + 1 :].partition("/")[0] for name in self.files if name.startswith(path + "/")}
         return {name: entry for name in sorted(names) if (entry := self.entry(f"{path}/{name}"))}
+
+    def folders(self, paths: Iterable[str]) -> dict[str, Mapping[str, Entry]]:
+        return {path: self.folder(path) for path in paths}
 
     def entry(self, path: str) -> Entry | None:
         if path in self.files:
@@ -103,6 +109,9 @@ class Overlay:
 
     def folder(self, path: str) -> Mapping[str, Entry]:
         return {**self._below.folder(path), **self._above.folder(path)}
+
+    def folders(self, paths: Iterable[str]) -> dict[str, Mapping[str, Entry]]:
+        return {path: {**below, **self._above.folder(path)} for path, below in self._below.folders(paths).items()}
 
     def entry(self, path: str) -> Entry | None:
         return self._above.entry(path) or self._below.entry(path)

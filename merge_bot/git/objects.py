@@ -17,7 +17,7 @@ from merge_bot.tree import Entry, parse
 
 T = TypeVar("T")
 _PIECE = 1 << 20
-_TREES = 128
+_ENTRIES = 100_000  # of trees, that are kept at most
 _MUCH = 1 << 24
 
 
@@ -41,6 +41,7 @@ class Objects:
         self._object_format = object_format
         self._process: Running | None = None
         self._trees: dict[str, dict[str, Entry]] = {}
+        self._kept = 0
 
     def close(self) -> None:
         if self._process is not None:
@@ -94,11 +95,20 @@ class Objects:
 
     def tree(self, name: str) -> dict[str, Entry]:
         """The entries of a tree. Kept for a while: trees never change, and walks enter the same ones again."""
-        if name not in self._trees:
-            if len(self._trees) >= _TREES:
+        return self.trees([name])[name]
+
+    def trees(self, names: Iterable[str]) -> dict[str, dict[str, Entry]]:
+        """The entries of many trees, what is not kept yet read in one round."""
+        found = {name: self._trees.get(name) for name in names}
+        raw_trees = self.read_many((name for name, one in found.items() if one is None), "tree")
+        for name, data in raw_trees.items():
+            found[name] = entries = parse(data, self._object_format)
+            self._kept += len(entries)
+            if self._kept > _ENTRIES:
                 self._trees.clear()
-            self._trees[name] = parse(self.read(name, "tree"), self._object_format)
-        return self._trees[name]
+                self._kept = len(entries)
+            self._trees[name] = entries
+        return {name: one for name, one in found.items() if one is not None}
 
     def commit_tree(self, commit: str) -> str:
         """The tree id of a commit."""

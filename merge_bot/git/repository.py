@@ -174,6 +174,10 @@ class Repository:
         """Name → entry. Do not change the answer: it may be given again. Raises RepositoryError as `read_blob`."""
         return self._objects.tree(tree)
 
+    def read_trees(self, trees: Iterable[str]) -> dict[str, dict[str, Entry]]:
+        """`read_tree` of each, in one round."""
+        return self._objects.trees(trees)
+
     def commit_tree(self, commit: str) -> str:
         """The id of a commit's root tree. Raises RepositoryError if there is no such commit."""
         return self._objects.commit_tree(commit)

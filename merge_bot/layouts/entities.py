@@ -57,7 +57,9 @@ class EntitiesStore:
         self._growth = 0
 
     def present(self, marks: Items[Mark]) -> set[Mark]:
-        return {key for key in marks if isinstance(key, str) and self._find(key)}
+        keys = [key for key in marks if isinstance(key, str)]
+        self._find_all(keys)
+        return {key for key in keys if self._find(key)}
 
     def records(self, keys: Items[str]) -> dict[str, Any]:
         self._load(keys)
@@ -77,6 +79,7 @@ class EntitiesStore:
     def flush(self) -> Iterable[Change]:
         keys = sorted(self._changed.keys() | self._added.keys())
         crowd: dict[str, int] = {}
+        self._find_all(keys)
         for at, key in enumerate(keys):
             if at % _BATCH == 0:
                 self._load(keys[at : at + _BATCH])
@@ -101,6 +104,8 @@ class EntitiesStore:
 
     def _load(self, keys: Iterable[str]) -> None:
         """Read, in one batch, the files of those of `keys` that are there and not read yet."""
+        keys = list(keys)
+        self._find_all(keys)
         paths = (path for key in keys if (path := self._find(key)) and path not in self._bytes)
         self._bytes |= self._files.read_many(paths)
 
@@ -121,21 +126,25 @@ class EntitiesStore:
     def _find(self, key: str) -> str | None:
         """The path of the entity's file, None if it has none."""
         if key not in self._paths:
-            self._paths[key] = self._search(key)
+            self._find_all([key])
         return self._paths[key]
 
-    def _search(self, key: str) -> str | None:
-        folder, name = self._rules.path, entity_name(key) + self._ending
-        for deeper in _levels(key):
-            entries = self._entries(folder)
-            if name in entries:
-                if not entries[name].is_file:
+    def _find_all(self, keys: Iterable[str]) -> None:
+        """Find the files of many entities, a level of folders after the other, each level read in one batch."""
+        open_ones = {key: (self._rules.path, iter(_levels(key))) for key in keys if key not in self._paths}
+        while open_ones:
+            wanted = {folder for folder, _ in open_ones.values()} - self._folders.keys()
+            self._folders |= self._files.folders(wanted)
+            further = {}
+            for key, (folder, levels) in open_ones.items():
+                entries, name, deeper = self._folders[folder], entity_name(key) + self._ending, next(levels, "")
+                if name in entries and not entries[name].is_file:
                     raise UnreadableState(letters.wrong_shape(f"{folder}/{name}", "a plain file"))
-                return f"{folder}/{name}"
-            if deeper not in entries:
-                return None
-            folder = f"{folder}/{deeper}"
-        return None
+                if name not in entries and deeper in entries:
+                    further[key] = (f"{folder}/{deeper}", levels)
+                else:
+                    self._paths[key] = f"{folder}/{name}" if name in entries else None
+            open_ones = further
 
     def _place(self, key: str, crowd: dict[str, int]) -> str:
         """Where a new entity goes. `crowd` counts each folder's files, those of this frame included."""
@@ -151,7 +160,7 @@ class EntitiesStore:
 
     def _entries(self, folder: str) -> Mapping[str, Entry]:
         if folder not in self._folders:
-            self._folders[folder] = self._files.folder(folder)
+            self._folders |= self._files.folders([folder])
         return self._folders[folder]
 
 
