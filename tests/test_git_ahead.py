@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import subprocess
 from collections.abc import Callable
 from random import Random
+from threading import Event, Thread
 
 import pytest
 
+from merge_bot.canonical import digest
 from merge_bot.errors import GitFailed
-from merge_bot.git import Entry
+from merge_bot.git import Entry, Repository, ahead
 from merge_bot.git.pack import TEMPORARY
+from merge_bot.processes import Fork
 from merge_bot.tree import object_id
 from tests.repo import AUTHOR, BRANCH, Repo
 
@@ -61,21 +65,91 @@ def test_nothing_is_left_behind_where_no_commit_follows(repo: Repo) -> None:
     assert list(repo.files()) == ["a"]
 
 
-@pytest.mark.parametrize("ahead", [True, False])
-def test_a_full_disk_is_told_and_leaves_nothing(repo: Repo, ahead: bool) -> None:
+@pytest.mark.parametrize("early", [True, False])
+def test_a_full_disk_is_told_and_leaves_nothing(repo: Repo, early: bool) -> None:
     base = repo.commit({"a": b"1"})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with repo.opened() as found:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
         try:
             with pytest.raises(GitFailed, match=r"objects/pack: File too large\. Nothing was changed; make room"):
-                new = found.write_ahead(NOISE).entry if ahead else NOISE
+                new = found.write_ahead(NOISE).entry if early else NOISE
                 found.write_commit(base, {"b": new}, "x\n", AUTHOR, 0)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert litter(repo) == []
     with repo.opened() as found:
         assert found.compare_and_swap(BRANCH, found.write_commit(base, {"b": b"1"}, "x\n", AUTHOR, 0), base)
+
+
+def writer_of(found: Repository) -> Fork:
+    """The process that writes ahead now."""
+    ahead = found._writer._ahead
+    assert ahead is not None and ahead._process is not None
+    return ahead._process._fork
+
+
+def test_a_writer_that_is_ended_from_outside_is_told_and_leaves_nothing(repo: Repo) -> None:
+    base = repo.commit({"a": b"1"})
+    with repo.opened() as found:
+        sent = found.write_ahead(NOISE)
+        os.kill(writer_of(found)._process, signal.SIGKILL)
+        with pytest.raises(
+            GitFailed, match=r"was ended from outside, .*\. Nothing was changed; run the command again\."
+        ):
+            found.write_commit(base, {"b": sent.entry}, "x\n", AUTHOR, 0)
+    assert litter(repo) == []
+
+
+def test_much_waits_until_the_writer_has_room(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_MOST", 10_000)
+    base = repo.commit({"a": b"1"})
+    files = {f"f{number}": NOISE[number : number + 200_000] for number in range(40)}
+    with repo.opened() as found:
+        sent = {path: found.write_ahead(data) for path, data in files.items()}
+        assert writer_of(found)
+        made = found.write_commit(base, {path: one.entry for path, one in sent.items()}, "x\n", AUTHOR, 0)
+        assert {path: one.sha256 for path, one in sent.items()} == {path: digest(data) for path, data in files.items()}
+        assert found.compare_and_swap(BRANCH, made, base)
+    assert {
+        path: repo.git("cat-file", "-s", blob) for path, blob in repo.files().items() if path != "a"
+    } == dict.fromkeys(files, "200000")
+    repo.git("fsck", "--strict")
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_little_is_written_here_and_so_is_everything_where_nothing_can_be_forked(
+    repo: Repo, many: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden() -> None:
+        raise AssertionError("a process")
+
+    monkeypatch.setattr(os, "fork", forbidden)
+    ended = Event()
+    other = Thread(target=ended.wait)
+    if many:
+        other.start()
+    try:
+        with repo.opened() as found:
+            data = NOISE if many else NOISE[:1000]
+            assert found.write_ahead(data).entry.id == object_id("blob", data)
+    finally:
+        ended.set()
+    if not many:
+        with repo.opened() as found, pytest.raises(AssertionError):
+            found.write_ahead(NOISE)
+
+
+def test_who_waits_for_the_end_of_a_pipe_does_not_wait_for_the_writer(repo: Repo) -> None:
+    repo.commit({"a": b"1"})
+    with repo.opened() as found:
+        found.read_blob(repo.files()["a"])
+        git = found._objects._process
+        assert git is not None
+        found.write_ahead(LARGE)
+        assert writer_of(found)
+        git.stdin.close()
+        assert git._process.wait(60) == 0  # it ends at the end of its input, which nobody else holds open
 
 
 @pytest.mark.parametrize(("object_format", "far"), [("sha1", 1 << 31), ("sha1", 100_000), ("sha256", 100_000)])

@@ -6,7 +6,6 @@ leaves it alone; the compare-and-swap that puts it in place removes that ref in 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import secrets
@@ -121,8 +120,7 @@ class Writer:
         """Let go of all that was not put in place."""
         ahead, self._ahead = self._ahead, None
         if ahead:
-            with contextlib.suppress(GitFailed):
-                ahead.finish().discard()
+            ahead.discard()
         self.discard(list(self._building))
 
     def remove_leftovers(self) -> None:
