@@ -190,7 +190,9 @@ class _Sieve:
         if not operations:
             return before, []
         if rules.strategy == LAST_WRITER_WINS:
-            folded = fold_entity(rules, value, clock, operations, self._grounds[entity[0]])
+            ground = self._grounds[entity[0]]
+            folded = fold_entity(rules, value, clock, operations, ground)
+            ground.folded[entity[1]] = (operations, folded)
             if not folded.entered:
                 return before, []
             problems = [(name, letters.OUT_OF_RANGE) for name in folded.out_of_range]

@@ -7,6 +7,7 @@ thousand files; further ones go one level deeper, by the hash of the key.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection as Items
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -23,7 +24,7 @@ from merge_bot.tree import Entry
 
 FOLDER_LIMIT = 1000
 _BATCH = 200  # files held at a time when they are written: what an agent has noticed in its life may be long
-_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
+_PLAIN = re.compile(r"[a-z0-9_-]+")
 _LONGEST = 120
 # Names that Windows keeps for devices: https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _DEVICES = frozenset(
@@ -33,7 +34,9 @@ _DEVICES = frozenset(
 
 def entity_name(key: str) -> str:
     """The file name, without its ending, of the entity under `key`."""
-    name = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02x}" for byte in key.encode("utf-8"))
+    name = key
+    if not _PLAIN.fullmatch(key):
+        name = "".join(chr(byte) if _PLAIN.match(chr(byte)) else f"%{byte:02x}" for byte in key.encode("utf-8"))
     if name in _DEVICES:
         name = f"%{ord(name[0]):02x}{name[1:]}"
     if not name or len(name) > _LONGEST:

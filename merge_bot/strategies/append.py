@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from merge_bot.batch import Batch
@@ -80,15 +81,12 @@ def _suspects(rules: Collection, batch: Batch, marks: set[Mark]) -> dict[int, Su
 
 def _taken_marks(batches: Sequence[Batch], ground: Ground) -> set[Mark]:
     """The marks that stand in the state already or come more than once: only there can a key be taken."""
-    seen: set[Mark] = set()
-    twice: set[Mark] = set()
-    for batch in batches:
-        marks = set(batch.marks)
-        twice |= seen & marks
-        if len(marks) < len(batch.marks):
-            twice.update(mark for mark, times in Counter(batch.marks).items() if times > 1)
-        seen |= marks
-    return twice | ground.store.present(seen)
+    seen = set(chain.from_iterable(batch.marks for batch in batches))
+    taken = ground.store.present(seen)
+    if len(seen) < sum(len(batch.marks) for batch in batches):
+        times = Counter(chain.from_iterable(batch.marks for batch in batches))
+        taken.update(mark for mark, count in times.items() if count > 1)
+    return taken
 
 
 def _open(conflicts: Conflicts, collection: str, key: str, kept: Kept, refused: Sequence[Operation]) -> None:

@@ -45,7 +45,7 @@ class Counts:
 class Ground:
     """What a strategy works on: the collection's records, its clocks (last-writer-wins only), the open conflicts, the
     number of the frame, that of the newest rollback before it, by property the derived counters that change, and where
-    the clocks lie."""
+    the clocks lie. `folded` holds what came of entities before, each with the operations that it came of."""
 
     store: Store
     clocks: Store | None
@@ -54,6 +54,7 @@ class Ground:
     rolled_back: int | None = None
     counts: Mapping[str, Counts] = field(default_factory=dict)
     clocks_at: str = ""
+    folded: dict[str, tuple[Sequence[Operation], Any]] = field(default_factory=dict)
 
 
 class Strategy(Protocol):

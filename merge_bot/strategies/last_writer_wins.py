@@ -134,15 +134,18 @@ class LastWriterWins:
     def fold(self, rules: Collection, operations: Sequence[Operation], ground: Ground) -> list[Loss]:
         assert ground.clocks is not None
         by_key: dict[str, list[Operation]] = {}
-        for operation in operations:
-            by_key.setdefault(rules.key_of(operation.record) or "", []).append(operation)
+        for one in operations:
+            by_key.setdefault(rules.key_of(one.record) or "", []).append(one)
         counted_ones = {key for counts in ground.counts.values() for key in counts.values}
         keys = by_key.keys() | counted_ones
         entities = ground.store.records(keys)
         clocks = ground.clocks.records(by_key.keys())
         losses: list[Loss] = []
         for key in sorted(keys):
-            folded = fold_entity(rules, entities.get(key), clocks.get(key), by_key.get(key, []), ground)
+            operations = by_key.get(key, [])
+            of, folded = ground.folded.pop(key, ((), None))
+            if folded is None or of != operations:
+                folded = fold_entity(rules, entities.get(key), clocks.get(key), operations, ground)
             if folded.entered or (key in entities and key in counted_ones):
                 ground.store.put(key, _with_counts(rules, key, folded.entity, ground))
             if folded.clock:

@@ -6,6 +6,7 @@ Kept sorted by canonical bytes, so that the order of arrival leaves no trace. Op
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from merge_bot import letters
@@ -30,10 +31,14 @@ def united(old: Iterable[Any], added: Iterable[Any]) -> list[Any]:
 
     Members that another hand wrote twice stay: the merge takes nothing away.
     """
-    kept = list(old)
-    known = {compact(one) for one in kept}
+    kept = [(compact(one), one) for one in old]
+    known = {content for content, _ in kept}
     new = {content: one for one in added if (content := compact(one)) not in known}
-    return sorted([*kept, *new.values()], key=compact)
+    return _sorted([*kept, *new.items()])
+
+
+def _sorted(members: list[tuple[bytes, Any]]) -> list[Any]:
+    return [one for _, one in sorted(members, key=itemgetter(0))]
 
 
 class Union:
@@ -47,16 +52,16 @@ class Union:
         sets = ground.store.records(by_key.keys())
         losses: list[Loss] = []
         for key, ones in by_key.items():
-            old = sets.get(key, [])
-            known = {compact(member) for member in old}
-            new: list[Any] = []
+            kept = [(compact(member), member) for member in sets.get(key, [])]
+            known = {content for content, _ in kept}
+            before = len(kept)
             for operation in ones:
                 content = compact(operation.record)
                 if content in known:
                     losses.append(Loss(operation, Outcome.DUPLICATE, Reason.SAME_RECORD))
                 else:
                     known.add(content)
-                    new.append(operation.record)
-            if new:
-                ground.store.put(key, united(old, new))
+                    kept.append((content, operation.record))
+            if len(kept) > before:
+                ground.store.put(key, _sorted(kept))
         return losses
