@@ -140,12 +140,12 @@ class Collection:
         if self.strategy == OBSERVE:
             return ()
         found = map(self._values_of, records)
-        return key_hashes(b"" if values is None else compact(values) for values in found)
+        return key_hashes([b"" if values is None else compact(values) for values in found])
 
     def marks_for(self, values: Sequence[Any]) -> Marks:
         """What the records are known by that references with these values mean."""
         if self.layout == SEGMENTS:
-            return key_hashes(compact([0, value]) for value in values)
+            return key_hashes([compact([0, value]) for value in values])
         return [self.key_for(value) for value in values]
 
     def _values_of(self, record: Mapping[str, Any]) -> list[Any] | None:

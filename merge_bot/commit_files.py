@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 
 from merge_bot import letters
 from merge_bot.errors import UnreadableState
 from merge_bot.git import Repository
+from merge_bot.git.expected import Expected
 from merge_bot.tree import Entry
+
+_MANY = 200  # files that are worth a process that reads them beside other work
+_MOST = 1 << 24  # bytes of them that are held
 
 
 class CommitFiles:
@@ -18,6 +23,8 @@ class CommitFiles:
         self.object_format = repository.object_format
         self._repository = repository
         self._trees: dict[str, Mapping[str, Entry]] = {}
+        self._expected: dict[str, Expected] = {}
+        self._read: dict[str, bytes] = {}
         self._root = repository.commit_tree(commit)
 
     def read(self, path: str) -> bytes | None:
@@ -31,8 +38,26 @@ class CommitFiles:
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         ids = {path: entry.id for path in paths if (entry := self.entry(path)) and entry.is_file}
-        blobs = self._repository.read_blobs(set(ids.values()))
+        blobs = self._arrived(set(ids.values()))
+        blobs |= self._repository.read_blobs(set(ids.values()) - blobs.keys())
         return {path: blobs[blob] for path, blob in ids.items()}
+
+    def expect(self, paths: Iterable[str]) -> None:
+        ids = list(dict.fromkeys(entry.id for path in paths if (entry := self.entry(path)) and entry.is_file))
+        if len(ids) < _MANY:
+            return
+        held = accumulate(size or 0 for size in self._repository.sizes(ids).values())
+        chosen = [one for one, together in zip(ids, held, strict=True) if together <= _MOST]
+        self._expected.update(dict.fromkeys(chosen, self._repository.expect(chosen)))
+
+    def _arrived(self, blobs: set[str]) -> dict[str, bytes]:
+        """Those of the blobs that were expected. They are given once."""
+        for one in {self._expected[blob] for blob in blobs & self._expected.keys()}:
+            contents = one.take()
+            self._read |= contents
+            for blob in [blob for blob, of in self._expected.items() if of is one]:
+                del self._expected[blob]
+        return {blob: self._read.pop(blob) for blob in blobs & self._read.keys()}
 
     def folder(self, path: str) -> Mapping[str, Entry]:
         entry = self.entry(path)

@@ -15,7 +15,7 @@ from typing import Any
 from merge_bot.batch import Batch
 from merge_bot.canonical import document
 from merge_bot.check import EntityRules, Violation, take_out
-from merge_bot.collection import FILE, LAST_WRITER_WINS, Collection, Collections
+from merge_bot.collection import ENTITIES, FILE, LAST_WRITER_WINS, Collection, Collections
 from merge_bot.conflicts import Conflicts
 from merge_bot.counting import Tally, in_order
 from merge_bot.delta import Delta, Operation
@@ -80,6 +80,7 @@ def merge(
         if one is not None:
             insort(pending.operations[one.collection], one, key=lambda operation: operation.rank)
     grounds, conflicts = _open(files, paths, collections, frame, rolled_back)
+    _expect(pending, grounds, collections)
     for place, one in resolved.items():
         if one is None:
             conflicts.close(*place)
@@ -154,6 +155,16 @@ def _open(
             clocks = open_store(Opening(of_clocks, files, paths, frame, shared))
         grounds[name] = Ground(store, clocks, conflicts, frame, rolled_back, clocks_at=of_clocks.path)
     return grounds, conflicts
+
+
+def _expect(pending: Pending, grounds: Mapping[str, Ground], collections: Collections) -> None:
+    """Have the entities that the frame touches read while other things are found out."""
+    for name, ground in grounds.items():
+        if collections[name].layout == ENTITIES and (keys := pending.keys(collections[name])):
+            ordered = sorted(keys)
+            ground.store.expect(ordered)
+            if ground.clocks:
+                ground.clocks.expect(ordered)
 
 
 def clock_rules(rules: Collection, paths: Paths) -> Collection:

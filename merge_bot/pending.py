@@ -23,6 +23,11 @@ class Pending:
         """How many operations there are on a collection."""
         return sum(map(len, self.batches.get(name, ()))) + len(self.operations.get(name, ()))
 
+    def keys(self, rules: Collection) -> set[str]:
+        """The keys that operations on a collection of layout `entities` have."""
+        marks = {str(mark) for one in self.batches.get(rules.name, ()) for mark in one.marks}
+        return marks | {rules.key_of(one.record) or "" for one in self.operations.get(rules.name, ())}
+
     def groups(self, collections: Collections, *, lenient: bool) -> list[Group]:
         """Everything, with the references that only warn (`lenient`), or with those that have to resolve."""
         found = []

@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from queue import SimpleQueue
 from typing import IO, Any, NoReturn, TypeVar
 
@@ -102,65 +103,124 @@ def told(pipe: IO[bytes]) -> Any:
         raise ProcessEnded from problem
 
 
-def noted(problem: BaseException) -> BaseException:
-    """An exception that travels, with the traceback that does not."""
-    problem.add_note(f"In process {os.getpid()}:\n{traceback.format_exc()}")
-    return problem
-
-
 @contextmanager
 def spread(
     jobs: int, count: int, here: Callable[[int], T], there: Callable[[], Callable[[int], T]]
 ) -> Iterator[Iterator[T]]:
     """The answers to the questions 0 to `count` - 1, in order.
 
-    With one job (or where nothing can be forked) `here` answers all, one at a time as they are taken. With more, every
-    `jobs`-th question is answered so, because what is found here need not travel, and the others by forks: `there` is
-    called once in each and gives what answers in it. What must not be shared, a pipe to git say, it makes anew. An
-    exception comes out where its answer would have come. Raises ProcessEnded if a fork was ended from outside.
+    With one job (or where nothing can be forked) `here` answers all, one at a time as they are taken. With more,
+    whoever is free takes the next question: this process, because what is found here need not travel, or one of the
+    forks, in each of which `there` is called once and gives what answers in it. What must not be shared, a pipe to git
+    say, it makes anew. An exception comes out where its answer would have come. Raises ProcessEnded if a fork was ended
+    from outside.
     """
     jobs = min(jobs, count)
     if jobs < 2 or not can_fork():
         yield map(here, range(count))
         return
+    questions = _Questions(count)
+    answers: SimpleQueue[_Answer | None] = SimpleQueue()
     helpers: list[_Helper] = []
     try:
-        for number in range(1, jobs):
-            helpers.append(_Helper(there, range(number, count, jobs)))
+        for _ in range(1, jobs):
+            helpers.append(_Helper(there, questions, answers))
         for one in helpers:
             one.thread.start()
-        answer = [here, *(one.answer for one in helpers)]
-        yield (answer[number % jobs](number) for number in range(count))
+        yield _in_order(count, questions, here, answers)
     finally:
         for one in helpers:
             one.end()
+        questions.close()
+
+
+_Answer = tuple[int, bool, Any]
+
+
+def _in_order(
+    count: int, questions: _Questions, here: Callable[[int], T], answers: SimpleQueue[_Answer | None]
+) -> Iterator[T]:
+    """Answers as far as there are questions left, and takes what the others found meanwhile."""
+    found: dict[int, tuple[bool, Any]] = {}
+    mine = iter(questions)
+    for wanted in range(count):
+        while wanted not in found:
+            number = next(mine, None)
+            if number is not None:
+                found[number] = _answered(here, number)
+            while wanted not in found and (number is None or not answers.empty()):
+                answer = answers.get()
+                if answer is None:
+                    raise ProcessEnded
+                found[answer[0]] = answer[1:]
+        answered, value = found.pop(wanted)
+        if not answered:
+            raise value
+        yield value
+
+
+def _answered(answer: Callable[[int], Any], number: int) -> tuple[bool, Any]:
+    try:
+        return True, answer(number)
+    except Exception as problem:
+        return False, problem
+
+
+def _raise(problem: Exception, _: int) -> NoReturn:
+    raise problem
+
+
+def _noted(problem: Exception) -> Exception:
+    """An exception that travels, with the traceback that does not."""
+    problem.add_note("".join([f"In process {os.getpid()}:\n", *traceback.format_exception(problem)]))
+    return problem
+
+
+class _Questions:
+    """The numbers of the questions that nobody has taken yet, in a pipe that all processes read from.
+
+    Each entry is some questions that follow one another: all fit into what a pipe holds while nobody reads.
+    """
+
+    _SIZE, _MOST = 4, 4096
+
+    def __init__(self, count: int) -> None:
+        self._count, self._step = count, -(-count // self._MOST)
+        self.handle, writing = os.pipe()
+        for first in range(0, count, self._step):
+            os.write(writing, first.to_bytes(self._SIZE, "big"))
+        os.close(writing)
+
+    def __iter__(self) -> Iterator[int]:
+        while entry := os.read(self.handle, self._SIZE):
+            first = int.from_bytes(entry, "big")
+            yield from range(first, min(first + self._step, self._count))
+
+    def close(self) -> None:
+        os.close(self.handle)
 
 
 class _Helper:
-    """A fork that answers some of the questions. What it says is taken at once, so that it never waits."""
+    """A fork that answers questions. What it says is taken at once, so that it never waits."""
 
-    def __init__(self, there: Callable[[], Callable[[int], Any]], numbers: Iterable[int]) -> None:
+    def __init__(
+        self,
+        there: Callable[[], Callable[[int], Any]],
+        questions: _Questions,
+        answers: SimpleQueue[_Answer | None],
+    ) -> None:
         def life(_: IO[bytes], pipe: IO[bytes]) -> None:
             try:
                 answer = there()
-                for number in numbers:
-                    tell(pipe, (True, answer(number)))
-            except BaseException as problem:
-                tell(pipe, (False, noted(problem)))
+            except Exception as problem:
+                answer = partial(_raise, problem)
+            for number in questions:
+                answered, value = _answered(answer, number)
+                tell(pipe, (number, answered, value if answered else _noted(value)))
+            tell(pipe, None)
 
-        self._fork = Fork(life)
-        self._answers: SimpleQueue[tuple[bool, Any] | None] = SimpleQueue()
+        self._fork, self._answers = Fork(life, questions.handle), answers
         self.thread = threading.Thread(target=self._listen, daemon=True)
-
-    def answer(self, _: int) -> Any:
-        """Its next answer."""
-        found = self._answers.get()
-        if found is None:
-            raise ProcessEnded
-        answered, value = found
-        if not answered:
-            raise value
-        return value
 
     def end(self) -> None:
         self._fork.end()
@@ -169,9 +229,13 @@ class _Helper:
         self._fork.close()
 
     def _listen(self) -> None:
+        finished = False
         try:
-            with suppress(ProcessEnded):
-                while True:
-                    self._answers.put(told(self._fork.of))
+            while (answer := told(self._fork.of)) is not None:
+                self._answers.put(answer)
+            finished = True
+        except ProcessEnded:
+            pass
         finally:
-            self._answers.put(None)
+            if not finished:
+                self._answers.put(None)

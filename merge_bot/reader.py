@@ -126,6 +126,9 @@ class _Fetched:
         self._fetch(wanted)
         return self._files.read_many(wanted)
 
+    def expect(self, paths: Iterable[str]) -> None:
+        self._fetch(list(paths))
+
     def folder(self, path: str) -> Mapping[str, Entry]:
         return self._files.folder(path)
 

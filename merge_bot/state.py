@@ -43,6 +43,9 @@ class Files(Protocol):
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         """The bytes of those of `paths` that exist, in one batch."""
 
+    def expect(self, paths: Iterable[str]) -> None:
+        """These files are read soon: an implementation may begin to."""
+
     def folder(self, path: str) -> Mapping[str, Entry]:
         """A folder's entries by name; empty if there is no such folder."""
 
@@ -68,6 +71,9 @@ class MemoryFiles:
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         return {path: self.files[path] for path in paths if path in self.files}
+
+    def expect(self, paths: Iterable[str]) -> None:
+        """Nothing is quicker to read than what is in memory."""
 
     def folder(self, path: str) -> Mapping[str, Entry]:
         names = {name[len(path) + 1 :].partition("/")[0] for name in self.files if name.startswith(path + "/")}
@@ -106,6 +112,9 @@ class Overlay:
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         return {path: data for path in paths if (data := self.read(path)) is not None}
+
+    def expect(self, paths: Iterable[str]) -> None:
+        self._below.expect(path for path in paths if self._above.entry(path) is None)
 
     def folder(self, path: str) -> Mapping[str, Entry]:
         return {**self._below.folder(path), **self._above.folder(path)}

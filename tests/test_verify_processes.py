@@ -91,6 +91,7 @@ def test_a_process_that_is_ended_from_outside_is_no_good_end(place: Path, monkey
     def ended(*_: object) -> Iterable[Any]:
         if os.getpid() != here:
             os.kill(os.getpid(), signal.SIGKILL)
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)  # the other one is at it
         return []
 
     monkeypatch.setattr(Examiner, "examine", ended)
@@ -102,19 +103,54 @@ def test_a_process_that_is_ended_from_outside_is_no_good_end(place: Path, monkey
     )
 
 
-def test_each_process_talks_to_a_git_of_its_own(place: Path) -> None:
+class Meeting:
+    """Nobody goes on before everybody has come."""
+
+    def __init__(self, folder: Path, others: int) -> None:
+        self.paths = [folder / "came", folder / "go"]
+        for path in self.paths:
+            os.mkfifo(path)
+        self.others, self.over = others, False
+
+    def begin(self) -> None:
+        if not self.over:
+            came, go = (os.open(path, os.O_RDWR) for path in self.paths)
+            for _ in range(self.others):
+                os.read(came, 1)
+            os.write(go, b"." * self.others)
+        self.over = True
+
+    def come(self) -> None:
+        if not self.over:
+            came, go = (os.open(path, os.O_RDWR) for path in self.paths)
+            os.write(came, b".")
+            os.read(go, 1)
+        self.over = True
+
+
+def test_each_process_talks_to_a_git_of_its_own(place: Path, tmp_path: Path) -> None:
     """Two processes on one pipe would take each other's answers."""
     with Repository.open(place) as repository:
         files = CommitFiles(repository, str(repository.resolve("main")))
         entries = files.folder("state")
         mine = repository._objects._process
+        all_there = Meeting(tmp_path, 2)
+
+        def here(_: int) -> Any:
+            all_there.begin()
+            return os.getpid(), mine.pid if mine else 0, sorted(entries)
 
         def there() -> Any:
             own = repository.again()
             names = sorted(CommitFiles(own, files.commit).folder("state"))
-            return lambda _: (os.getpid(), own._objects._process.pid, names)
 
-        with spread(3, 40, lambda _: (os.getpid(), mine.pid if mine else 0, sorted(entries)), there) as answers:
+            def answer(_: int) -> Any:
+                all_there.come()
+                return os.getpid(), own._objects._process.pid, names
+
+            return answer
+
+        with spread(3, 40, here, there) as answers:
             found = list(answers)
     assert mine is not None
     assert {

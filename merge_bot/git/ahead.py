@@ -6,7 +6,6 @@ is much of it, a process of its own does it. Until the commit nothing refers to 
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import suppress
 from hashlib import sha256
 from queue import SimpleQueue
@@ -20,10 +19,11 @@ from merge_bot.processes import Fork, ProcessEnded, can_fork, tell, told
 from merge_bot.tree import FILE, Entry
 
 _MUCH = 1 << 20  # bytes that are worth a process
+_AT_ONCE = 1 << 17  # bytes that travel together at least: each trip costs as much as a small file
 _MOST = 1 << 25  # bytes that may be on the way to it
 _WRITTEN, _STATE = 1, 2
 _Written = tuple[str, str]
-_Question = bytes | int | None
+_Question = list[bytes] | int | None
 
 
 class Sent:
@@ -62,9 +62,9 @@ class Ahead:
 
     def __init__(self, pack: Pack) -> None:
         self._pack = pack
-        self._waiting: deque[tuple[Sent, bytes]] = deque()
+        self._waiting: list[tuple[Sent, bytes]] = []
         self._held = 0
-        self._away: deque[Sent] = deque()
+        self._away: list[Sent] = []
         self._process: _Process | None = None
 
     def send(self, data: bytes) -> Sent:
@@ -74,21 +74,26 @@ class Ahead:
         self._held += len(data)
         if self._process is None and self._held > _MUCH and can_fork():
             self._process = _Process(self._pack)
-        while self._process is not None and self._waiting:
-            sent_one, content = self._waiting.popleft()
-            self._away.append(sent_one)
-            self._process.put(content)
+        if self._process is not None and self._held > _AT_ONCE:
+            self._hand_on(self._process)
         return sent
 
     def wait(self) -> None:
         """Until everything that was sent is written."""
-        if self._process is not None and self._away:
+        if self._process is not None:
+            self._hand_on(self._process)
             for sent, written in zip(self._away, self._process.written(), strict=True):
                 sent.arrived(written)
             self._away.clear()
-        while self._waiting:
-            sent, content = self._waiting.popleft()
+        for sent, content in self._waiting:
             sent.arrived(_write(self._pack, content))
+        self._waiting.clear()
+
+    def _hand_on(self, process: _Process) -> None:
+        self._away += [sent for sent, _ in self._waiting]
+        process.put([content for _, content in self._waiting])
+        self._waiting.clear()
+        self._held = 0
 
     def finish(self) -> Pack:
         """Everything is written; the pack is the caller's from now on."""
@@ -125,12 +130,12 @@ class _Process:
         self._thread = Thread(target=self._feed, daemon=True)
         self._thread.start()
 
-    def put(self, data: bytes) -> None:
-        """Have it write this, after what was put before."""
+    def put(self, contents: list[bytes]) -> None:
+        """Have it write these, after what was put before."""
         with self._less:
             self._less.wait_for(lambda: self._on_the_way < _MOST)
-            self._on_the_way += len(data)
-        self._queue.put(data)
+            self._on_the_way += sum(map(len, contents))
+        self._queue.put(contents)
 
     def written(self) -> list[_Written]:
         """The id and the SHA-256 of each content since this was asked last. Raises GitFailed if one was not written."""
@@ -164,9 +169,9 @@ class _Process:
         while (question := self._queue.get()) is not None:
             with suppress(BrokenPipeError, ValueError):  # it has ended
                 tell(self._fork.to, question)
-            if isinstance(question, bytes):
+            if isinstance(question, list):
                 with self._less:
-                    self._on_the_way -= len(question)
+                    self._on_the_way -= sum(map(len, question))
                     self._less.notify()
 
 
@@ -180,8 +185,8 @@ def _write_all(pack: Pack, source: IO[bytes], target: IO[bytes]) -> None:
             try:
                 if question == _STATE:
                     pack.flush()
-                if problem is None and isinstance(question, bytes):
-                    written.append(_write(pack, question))
+                if problem is None and isinstance(question, list):
+                    written += [_write(pack, content) for content in question]
             except GitFailed as found:
                 problem = found
             if question == _WRITTEN:

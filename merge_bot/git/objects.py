@@ -161,6 +161,18 @@ class Objects:
         return failure
 
 
+def parse_answers(stream: IO[bytes]) -> dict[str, bytes]:
+    """The blobs in a stream of answers of `cat-file --batch`, as far as it goes."""
+    found: dict[str, bytes] = {}
+    try:
+        while True:
+            answer = _answer(stream, "contents", lambda _, info: (info.id, _exactly(stream, info.size)))
+            if answer is not None:
+                found[answer[0]] = answer[1]
+    except _Ended:
+        return found
+
+
 def _can_be_asked(name: str) -> bool:
     """Names come from files that anyone may have written: one with a line end would be two questions."""
     if not name or "\n" in name or "\0" in name:

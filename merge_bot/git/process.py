@@ -130,6 +130,11 @@ class Git:
             stderr.close()
             raise
 
+    def into_file(self, questions: IO[bytes], answers: IO[bytes], *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a command that reads one file and writes another, and is left alone meanwhile."""
+        environment = {**self._environment, "GIT_OPTIONAL_LOCKS": "0"}
+        return _spawn(arguments, self.directory, environment, subprocess.DEVNULL, (), questions, answers)
+
     def failed(self, arguments: Sequence[str], code: int, stderr: bytes) -> GitFailed:
         return GitFailed(letters.git_failed(shown(arguments), code, stderr, self.directory))
 
@@ -205,6 +210,8 @@ def _spawn(
     environment: Mapping[str, str],
     stderr: int | IO[bytes],
     handles: Sequence[int],
+    stdin: int | IO[bytes] = subprocess.PIPE,
+    stdout: int | IO[bytes] = subprocess.PIPE,
 ) -> subprocess.Popen[bytes]:
     """Every git process of the project begins here."""
     log.debug("%s", shown(arguments))
@@ -213,8 +220,8 @@ def _spawn(
             [b"git", *map(raw, arguments)],
             cwd=directory,
             env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdin=stdin,
+            stdout=stdout,
             stderr=stderr,
             bufsize=1 << 16,
             pass_fds=handles,

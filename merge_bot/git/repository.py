@@ -14,6 +14,7 @@ from merge_bot.errors import RepositoryError
 from merge_bot.git import history, letters
 from merge_bot.git.ahead import Sent
 from merge_bot.git.checkout import Checkout, Update
+from merge_bot.git.expected import Expected
 from merge_bot.git.history import Change, Landing, LastChange
 from merge_bot.git.objects import Objects
 from merge_bot.git.process import Git, text
@@ -40,6 +41,7 @@ class Repository:
         self._git = git
         self._objects = Objects(git, object_format)
         self._writer = Writer(git, self._objects, str(self.common_dir / "objects"), object_format)
+        self._expected: list[Expected] = []
         self._shallow = Shallow(git, self.common_dir / "shallow")
         self._checkout: Checkout | None = None
         if work_tree is not None:
@@ -85,10 +87,12 @@ class Repository:
         return Repository(self._git, str(self.git_dir), work_tree, self.object_format)
 
     def close(self) -> None:
-        """End the process beside it, and let go of commits that were not put in place."""
+        """End the processes beside it, and let go of commits that were not put in place."""
         if self._checkout is not None:
             self._checkout.close()
         self._objects.close()
+        for one in self._expected:
+            one.drop()
         self._writer.close()
 
     def __enter__(self) -> Repository:
@@ -157,6 +161,11 @@ class Repository:
     def read_blobs(self, blobs: Iterable[str]) -> dict[str, bytes]:
         """All of them, in one round. Ask `sizes` first: everything is held. Raises RepositoryError as `read_blob`."""
         return self._objects.read_many(blobs)
+
+    def expect(self, blobs: Sequence[str]) -> Expected:
+        """Have blobs read beside other work; see `sizes` first, and `Expected.take`."""
+        self._expected.append(Expected(self._git, blobs))
+        return self._expected[-1]
 
     def sizes(self, ids: Iterable[str]) -> dict[str, int | None]:
         """Size in bytes of each object; None for one that the repository does not have."""

@@ -60,6 +60,9 @@ class Store(Protocol):
     def present(self, marks: Items[Mark]) -> set[Mark]:
         """Those of `marks` (see `Collection.mark`) under whose keys there is a record."""
 
+    def expect(self, keys: Items[str]) -> None:
+        """The records under `keys` are read soon: a layout whose files are many may begin to."""
+
     def records(self, keys: Items[str]) -> dict[str, Any]:
         """The records under `keys`, compared in full; absent ones are missing from the answer."""
 

@@ -64,6 +64,10 @@ class EntitiesStore:
         self._find_all(keys)
         return {key for key in keys if self._find(key)}
 
+    def expect(self, keys: Items[str]) -> None:
+        self._find_all(keys)
+        self._files.expect(path for key in keys if (path := self._find(key)))
+
     def records(self, keys: Items[str]) -> dict[str, Any]:
         self._load(keys)
         for key in keys:

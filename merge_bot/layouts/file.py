@@ -121,6 +121,9 @@ class FileStore:
     def present(self, marks: Items[Mark]) -> set[Mark]:
         return set(self.records([key for key in marks if isinstance(key, str)]))
 
+    def expect(self, keys: Items[str]) -> None:
+        """Its files are few."""
+
     def records(self, keys: Items[str]) -> dict[str, Any]:
         part = self._part()
         if self._is_one_value:
