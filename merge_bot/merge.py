@@ -15,7 +15,7 @@ from typing import Any
 from merge_bot.batch import Batch
 from merge_bot.canonical import document
 from merge_bot.check import EntityRules, Violation, take_out
-from merge_bot.collection import ENTITIES, FILE, LAST_WRITER_WINS, Collection, Collections
+from merge_bot.collection import ENTITIES, FILE, LAST_WRITER_WINS, SEGMENTS, Collection, Collections
 from merge_bot.conflicts import Conflicts
 from merge_bot.counting import Tally, in_order
 from merge_bot.delta import Delta, Operation
@@ -87,20 +87,21 @@ def merge(
     kept, violations = take_out(pending, grounds, collections, rules)
     merged = Merged(conflicts=conflicts, unresolved=unresolved(kept, grounds, collections))
     tally = Tally(collections, files, recount)
-    for name in in_order(collections):
+    order, losses = in_order(collections), dict[str, list[Loss]]()
+    for name in sorted(order, key=lambda one: collections[one].layout != SEGMENTS):  # what takes longest to write first
         entered, grounds[name].counts = kept.size(name), tally.of(name)
         if not entered and not grounds[name].counts:
             continue
         operations = kept.batches.pop(name, None) or kept.operations[name]
-        losses = strategy(collections[name].strategy).fold(collections[name], operations, grounds[name])
-        merged.losses.extend(losses)
+        losses[name] = strategy(collections[name].strategy).fold(collections[name], operations, grounds[name])
         merged.entered[name] = entered + len(grounds[name].counts)
         if entered:
-            merged.applied[name] = entered - len(losses)
+            merged.applied[name] = entered - len(losses[name])
         store = grounds[name].store
         if collections[name].layout != FILE:  # a file may be shared: it is whole when all are folded
             _flush(merged, {name: grounds.pop(name)}, ahead)
-        tally.enter(name, operations, losses, store.growth())
+        tally.enter(name, operations, losses[name], store.growth())
+    merged.losses = [one for name in order for one in losses.get(name, ())]
     _flush(merged, grounds, ahead)
     _sort_parked(merged, waiting, returning, violations, frame)
     if merged.parked != waiting:

@@ -6,6 +6,7 @@ A fork must be made while there are no threads: it would inherit the locks of th
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pickle
 import signal
@@ -18,6 +19,7 @@ from queue import SimpleQueue
 from typing import IO, Any, NoReturn, TypeVar
 
 T = TypeVar("T")
+_PIPE = 1 << 20  # bytes that a pipe should hold: both ends go on while it is neither full nor empty
 
 
 class ProcessEnded(Exception):
@@ -46,6 +48,9 @@ class Fork:
     def __init__(self, life: Callable[[IO[bytes], IO[bytes]], None], *kept: int) -> None:
         questions, to = os.pipe()
         of, answers = os.pipe()
+        for pipe in (to, answers):
+            with suppress(AttributeError, OSError):  # Linux alone lets a pipe hold more, and not everybody
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
         self._process = os.fork()
         if self._process == 0:
             _live(life, questions, answers, kept)
