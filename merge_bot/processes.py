@@ -7,11 +7,9 @@ a fork made later would inherit the locks of threads that it has not.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -39,9 +37,12 @@ def spread(
     come. Raises BrokenProcessPool if a process was ended from outside.
     """
     jobs = min(jobs, count)
-    if jobs < 2 or "fork" not in multiprocessing.get_all_start_methods():
+    if jobs < 2 or not hasattr(os, "fork"):
         yield map(here, range(count))
         return
+    import multiprocessing  # 5 ms, which most frames have no use for
+    from concurrent.futures import ProcessPoolExecutor
+
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _begin, (there,))
     try:
         yield pool.map(_answered, range(count), chunksize=max(1, min(_AT_ONCE, count // (jobs * 8))))

@@ -31,7 +31,7 @@ def main(folder: Path) -> dict[str, Any]:
     with watch("imports"):
         from merge_bot.clone import Clone
         from merge_bot.publish.commit import CommitPublisher
-        from tests.benchmarks.generator import NOW
+        from tests.benchmarks.moment import NOW
 
         put_in(watch)
         CommitPublisher.publish = watch.timed("publish", CommitPublisher.publish)  # type: ignore[method-assign]
