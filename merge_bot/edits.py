@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from merge_bot.collection import Collection
 from merge_bot.commit_files import CommitFiles
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 _MANY = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """One file that another hand changed: what lay there before and lies there now (None: nothing).
 
     `commit` is the newest one that changed it ("" if that is not known), `author` is `Name <email>`, `date` ISO 8601,
