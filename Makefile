@@ -108,8 +108,10 @@ $(LIBRARIES): requirements.lock requirements-build.lock
 	@$(INSTALL) $(LOCKED) -r requirements.lock -r requirements-build.lock
 	@touch $@
 
+# Compiled, as pip does with what is not editable: where Python may write no bytecode, each start would compile it all.
 $(PROJECT): $(LIBRARIES) pyproject.toml
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q merge_bot
 	@touch $@
 
 $(TOOLS): $(PROJECT) requirements-dev.lock

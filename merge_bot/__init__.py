@@ -7,9 +7,9 @@ The map, bottom first. A module imports only from its own line or the lines abov
     json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters  history_letters
     alarm_letters  submit_letters  github_letters  github_answers  json_style  control_letters  drift_letters
     conflict_letters  policy  sections
-    settings  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked  plain  page  markdown
+    settings  settings_file  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked
     layouts  strategies  lenient  rollback_letters  foreign_letters  verify_letters  export_letters  retention
-    records  diff  counting
+    records  diff  counting  plain  page  markdown
     doctor_letters  path_filter  doctor  doctor_workflows
     drift  x_merge  schemas  control_schema  delta_schema  enrolment  bounds  validate  explain  repair
     gate  admit  control  leases  breaker  workshop  resolutions  control_table

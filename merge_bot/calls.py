@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from merge_bot import worker_letters
@@ -42,7 +41,7 @@ def joined(call: str, record: Any, fields: dict[str, Any]) -> Any:
 def inside(problem: Problem, call: str, at: tuple[str | int, ...]) -> Problem:
     """A problem of the delta that was made for one operation, as one of that operation."""
     message = problem.message.removeprefix(place(at)).removeprefix(".").removeprefix(": ")
-    return replace(problem, file=call, pointer=problem.pointer.removeprefix(pointer(*at)), message=message)
+    return problem._replace(file=call, pointer=problem.pointer.removeprefix(pointer(*at)), message=message)
 
 
 def refused(call: str, reason: Reason, letter: Letter, where: str = "") -> DeltaRejected:

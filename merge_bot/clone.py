@@ -152,10 +152,12 @@ class Clone:
             return run_until_settled(
                 self.base, self.repository, Uncommitted(transport, waiting), DryRun(), now, progress
             )
-        self.take_in(now, base)
+        read = [] if self.take_in(now, base) else [base]  # what was read just now serves the first attempt
         publisher = self.publisher()
         ahead = self.repository.write_ahead
-        return run_until_settled(self.base, self.repository, transport, publisher, now, progress, ahead)
+        return run_until_settled(
+            lambda: read.pop() if read else self.base(), self.repository, transport, publisher, now, progress, ahead
+        )
 
     def plan(self, templates: Mapping[str, bytes], schemas: Mapping[str, bytes], now: datetime, frame: int) -> Genesis:
         """What `init` would commit to open `frame`: what is missing of `templates`, and `schemas` if there are none.

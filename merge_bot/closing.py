@@ -7,7 +7,7 @@ a little only spares frames with one delta each when many workers deliver within
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from merge_bot.delta import FILE_NAME, Candidate
 from merge_bot.workers import DISABLED, ENDED, Workers
@@ -18,8 +18,7 @@ ACTIVE_FRAMES = 3
 Not if it is disabled, or its lease ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """What waits for the open frame. `first` is when the first pending delta was committed, in seconds since 1970; None
     if nothing is pending. `missing` are the active workers that have not delivered for this frame.
     """

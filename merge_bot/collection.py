@@ -24,8 +24,7 @@ Mark = int | str
 Marks = Sequence[Mark]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyField:
+class KeyField(NamedTuple):
     """One field of a key; `hashed` ones enter by the SHA-256 of their canonical bytes."""
 
     name: str
@@ -42,8 +41,7 @@ class Policy(NamedTuple):
 BY_LATEST = Policy()
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyRule:
+class PropertyRule(NamedTuple):
     """How one property merges: its own strategy, or who wins a conflict (of last-writer-wins entities), or which
     collection's records it counts: all (in a sum), or those whose field `by` names the entity."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from merge_bot import letters
 from merge_bot.canonical import compact
@@ -25,8 +25,7 @@ def candidate(origin: Origin, value: Any) -> dict[str, Any]:
     return {"stream_id": origin.stream_id, "utc": origin.utc, "delta": origin.digest, "value": value}
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(NamedTuple):
     """Two writers, different values: all recorded, one applied by rule or none (policy hold)."""
 
     collection: str

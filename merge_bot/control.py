@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from merge_bot.admit import Admission, Moment
 from merge_bot.conflicts import Conflicts
@@ -33,15 +33,14 @@ if TYPE_CHECKING:
 Changes = dict[str, bytes | Entry | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What became of one request. `detail` is for its receipt, `effect` for the manifest; None: it changed nothing."""
 
     request: Request
     outcome: Outcome
     reason: Reason
     recover: Recover = Recover.NONE
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = {}
     effect: Mapping[str, Any] | None = None
 
     def receipt(self) -> OperationReceipt:

@@ -8,25 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from merge_bot.collection import Collection
 from merge_bot.commit_files import CommitFiles
-from merge_bot.diff import ABSENT, Change, diff
 from merge_bot.errors import DreamcatcherError, RepositoryError
 from merge_bot.git import Repository
 from merge_bot.git.history import LastChange
 from merge_bot.manifest import Manifest
-from merge_bot.page import value_text
 from merge_bot.paths import Paths
 from merge_bot.state import Files
 from merge_bot.tree import Entry, edited
 from merge_bot.wording import printable, quoted
 
+if TYPE_CHECKING:
+    from merge_bot.diff import Change
+
 _MANY = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """One file that another hand changed: what lay there before and lies there now (None: nothing).
 
     `commit` is the newest one that changed it ("" if that is not known), `author` is `Name <email>`, `date` ISO 8601,
@@ -156,6 +157,8 @@ def records_changed(edits: Edits, files: Files, collections: Mapping[str, Collec
     """What the edits changed by collection and record. Raises UnreadableState; empty where nobody knows what was."""
     if edits.before is None:
         return []
+    from merge_bot.diff import diff  # most frames find no edit to tell of
+
     touched = {one.path for one in edits.files}
     return diff(edits.before, files, collections, collections, paths, touched).changes
 
@@ -182,4 +185,7 @@ def told_records(edits: Edits, files: Files, collections: Mapping[str, Collectio
 
 
 def _value(value: object) -> str:
+    from merge_bot.diff import ABSENT
+    from merge_bot.page import value_text
+
     return "nothing" if value is ABSENT else value_text(value)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Outcome(StrEnum):
@@ -154,8 +154,7 @@ class Reason(StrEnum):
     RESTORED = "restored"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong at one place.
 
     `file` is a repository path or a name that the reader knows; `pointer` is an RFC 6901 JSON pointer ("" is the

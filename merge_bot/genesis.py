@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from merge_bot import letters, schemas
 from merge_bot.canonical import document
@@ -21,8 +21,7 @@ from merge_bot.state import Files, Meta, Overlay, parse_json, parse_lines
 from merge_bot.tree import FILE, Entry, edited, object_id
 
 
-@dataclass(frozen=True, slots=True)
-class Genesis:
+class Genesis(NamedTuple):
     """What `init` commits: path → bytes. `frame` is the one that it opens."""
 
     files: dict[str, bytes]

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -22,8 +21,7 @@ _INDENTS = re.compile(rb"^(?:  )+", re.MULTILINE)  # a JSON string holds no line
 _BEYOND_ASCII = re.compile("[^\x00-\x7e]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(NamedTuple):
     """How a file is written. `indent` is one step of it, None where all stands in one line.
 
     `item` and `colon` separate in one line. `head` and `tail` are the blanks around the document.
@@ -73,12 +71,12 @@ def style_of(data: bytes, value: Any) -> Style:
         head=data[:start],
         tail=data[start + len(body) :],
     )
-    spaced = replace(style, item=", ", colon=": ")
+    spaced = style._replace(item=", ", colon=": ")
     ways = [style] if style.indent is not None else [spaced, style] if b'": ' in body else [style, spaced]
-    for way in (replace(one, in_order=in_order) for in_order in (True, False) for one in ways):
+    for way in (one._replace(in_order=in_order) for in_order in (True, False) for one in ways):
         if not value or way.written(value) == data:
             return way
-    return replace(ways[0], in_order=False)
+    return ways[0]._replace(in_order=False)
 
 
 def is_kept(data: bytes, value: Any) -> bool:

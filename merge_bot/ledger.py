@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from merge_bot import letters
 from merge_bot.canonical import line
@@ -19,8 +19,7 @@ from merge_bot.state import Files, parse_lines
 FILLS_ITS_SLOT = frozenset({Outcome.APPLIED, Outcome.LATE})
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One delta's fate. `merged_in` is the frame that settled it; `fills` says whether its slot is full.
 
     `requeued` says that the delta was put up again, and is let in once more. Of an amended delta, `amends` names the
@@ -38,7 +37,7 @@ class Line:
     amended_by: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {name: value for name in self.__slots__ if (value := getattr(self, name)) not in (None, False)}
+        return {name: value for name in self._fields if (value := getattr(self, name)) not in (None, False)}
 
 
 @dataclass(slots=True)

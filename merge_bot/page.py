@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from merge_bot.wording import printable
 
@@ -19,8 +19,7 @@ Tone = Literal["plain", "good", "doubt", "bad"]
 Given = TypeVar("Given")
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """Rows under column names. Columns that hold only numbers are read right-aligned."""
 
     columns: Sequence[str]
@@ -30,16 +29,14 @@ class Table:
         return all(row[column].replace(",", "").isdigit() for row in self.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One thing, and the lines that tell more of it."""
 
     head: str
     lines: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A title, which may be empty, and what stands below it."""
 
     title: str

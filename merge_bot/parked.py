@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from merge_bot import letters
 from merge_bot.canonical import line
@@ -20,8 +19,7 @@ _TYPES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
+class Parked(NamedTuple):
     """A violation that waits. `waits_for` lists {collection, key} or {field, problem}; `since` is the frame."""
 
     operation: Operation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 GENERATED_MARKS = """\
 * -text
@@ -22,8 +22,7 @@ def numbered(frame: int) -> str:
     return f"{frame // 1000:03d}/{frame:06d}"
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
+class Paths(NamedTuple):
     """Repository paths below one state folder (`state` unless the settings say otherwise)."""
 
     state: str = "state"

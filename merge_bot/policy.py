@@ -116,8 +116,8 @@ def _with(rules: Collection, policies: Mapping[str, Policy]) -> Collection:
     every = policies.get(EVERY)
     properties = dict(rules.properties)
     for name, rule in rules.properties.items():
-        properties[name] = replace(rule, on_conflict=policies.get(name, every or rule.on_conflict))
+        properties[name] = rule._replace(on_conflict=policies.get(name, every or rule.on_conflict))
     for name, policy in policies.items():
         if name != EVERY:
-            properties[name] = replace(properties.get(name, PropertyRule()), on_conflict=policy)
+            properties[name] = properties.get(name, PropertyRule())._replace(on_conflict=policy)
     return replace(rules, on_conflict=every or rules.on_conflict, properties=properties)

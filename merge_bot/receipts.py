@@ -125,7 +125,7 @@ def receipt_json(receipt: Receipt) -> dict[str, Any]:
     value = fields_of(receipt)
     value["source"] = spelled(receipt.source)
     value["operations"] = [_filled(fields_of(one)) for one in receipt.operations]
-    value["problems"] = [{**fields_of(one), "file": spelled(one.file)} for one in receipt.problems]
+    value["problems"] = [{**one._asdict(), "file": spelled(one.file)} for one in receipt.problems]
     return _filled(value)
 
 

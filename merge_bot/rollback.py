@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -211,7 +211,7 @@ class _Rollback:
         ledger, then = Ledger(self._base.files, self._paths), Ledger(self._then, self._paths)
         for _, row in undone:
             known = ledger.entry(row["frame"], row["delta"]) or _line(row, self._number)
-            line = replace(known, outcome=Outcome.UNDONE, merged_in=self._number, fills=False, requeued=self._requeue)
+            line = known._replace(outcome=Outcome.UNDONE, merged_in=self._number, fills=False, requeued=self._requeue)
             ledger.add(row["frame"], line)
         for frame, row in restored:
             ledger.add(row["frame"], then.entry(row["frame"], row["delta"]) or _line(row, frame))

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from merge_bot.collection import Section
 from merge_bot.errors import UnreadableState
@@ -41,8 +40,7 @@ def parsed(data: bytes, path: str) -> dict[str, dict[str, str]]:
     return found
 
 
-@dataclass(frozen=True)
-class SectionsStyle:
+class SectionsStyle(NamedTuple):
     """How such a document is written; `order` names the declared sections."""
 
     order: tuple[str, ...]

@@ -6,8 +6,7 @@ Unreadable state stops the merge: no reader here falls back to an empty value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -178,8 +177,7 @@ def count_lines(data: bytes, path: str) -> int:
     return len(parse_lines(data, path))
 
 
-@dataclass(frozen=True, slots=True)
-class Meta:
+class Meta(NamedTuple):
     """`_meta.json`: the open frame, as of when, and the digest of the newest manifest."""
 
     frame: int

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, Final, NamedTuple, NoReturn
 
 import orjson
@@ -275,7 +274,7 @@ def _explain(data: bytes, file: str, max_depth: int) -> tuple[Problem, ...]:
     if scanner.next_fault:
         example = _problem(scanner.next_fault, text, file)
         more = _letter("more", file, example.line, count=scanner.left_out)
-        problems.append(replace(more, reason=example.reason))
+        problems.append(more._replace(reason=example.reason))
     return tuple(problems)
 
 

@@ -6,8 +6,7 @@ The ledger decides, because it is part of the proven state; a frame's archive on
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from merge_bot import control_letters as letters
 from merge_bot.admit import Moment, ledger_frame
@@ -26,8 +25,7 @@ Row = Mapping[str, Any]
 _MANY = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """A delta that was set aside: its row in the archive of `kept_in`, its line of the ledger, under frame `filed`."""
 
     row: Row
@@ -118,8 +116,8 @@ def file_under(office: Office, case: Case, outcome: Outcome, *more: int, by: str
     """Settle a case. Returns the frames whose ledger says so: its own, also if that is yet to come, and `more`."""
     frames = sorted({case.filed, int(case.row.get("frame", case.filed)), *more})
     for frame in frames:
-        line = replace(case.line, outcome=outcome, merged_in=office.moment.frame, fills=False, requeued=False)
-        office.ledger.add(frame, replace(line, amended_by=by))
+        line = case.line._replace(outcome=outcome, merged_in=office.moment.frame, fills=False, requeued=False)
+        office.ledger.add(frame, line._replace(amended_by=by))
     return frames
 
 
@@ -139,7 +137,7 @@ def _put_up(office: Office, request: Request, case: Case) -> Decision:
     if kept is None:
         why = letters.bytes_not_at_hand(target, case.kept_in.frame)
         return refused(request, Reason.BYTES_NOT_AT_HAND, Recover.RESUBMIT, why)
-    office.ledger.add(case.filed, replace(case.line, requeued=True))
+    office.ledger.add(case.filed, case.line._replace(requeued=True))
     path = f"{office.paths.inbox}/{_name(case.row)}"
     office.put_up[path] = kept
     effect = {"delta": target, "ledger": [case.filed]}

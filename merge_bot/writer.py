@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -177,7 +177,7 @@ def unknown_of(problems: Iterable[Problem], known: Iterable[Problem]) -> list[Pr
     told = {one.pointer for one in known}
     keys = {where.rpartition("/")[0] for where in told}  # a value that is no JSON may have been a record's key
     return [
-        replace(one, line=0)
+        one._replace(line=0)
         for one in problems
         if one.pointer not in told and not (one.reason == Reason.NO_KEY and one.pointer in keys)
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -176,7 +175,7 @@ def fenced_let_in(patch: Patch, explorer: Explorer) -> None:
 
     def entry(self: Ledger, number: int, digest: str) -> Any:
         line = whole(self, number, digest)
-        return replace(line, outcome=Outcome.QUARANTINED) if line and line.outcome == Outcome.FENCED else line
+        return line._replace(outcome=Outcome.QUARANTINED) if line and line.outcome == Outcome.FENCED else line
 
     patch.setattr(Ledger, "entry", entry)
     _fence(patch, lambda fenced, delta, workers, known: None if known else fenced(delta, workers, known))

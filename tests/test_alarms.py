@@ -80,7 +80,7 @@ def test_zero_is_never() -> None:
 
 
 def test_every_setting_but_the_exit_code_has_its_row() -> None:
-    names = [name.replace("_", "-") for name in Alarms.model_fields]
+    names = [name.replace("_", "-") for name in Alarms._fields]
     assert names == [*_TABLE, "exit-code"]
     assert "now" in {one.name for one in fields(Seen)}
 

@@ -61,6 +61,41 @@ def test_open_finds_a_linked_work_tree(repo: Repo, tmp_path: Path) -> None:
         assert main.checked_out_elsewhere(BRANCH) is None
 
 
+HEADS = {
+    "plain": ((), True),
+    "of a name with slashes": (("symbolic-ref", "HEAD", "refs/heads/a/ä"), True),
+    "packed": (("pack-refs", "--all"), True),
+    "a branch that is another's name": (("symbolic-ref", "refs/heads/other", BRANCH), False),
+    "no branch": (("checkout", "--quiet", "--detach"), False),
+    "a name beyond refs/heads": (("symbolic-ref", "HEAD", "refs/remotes/a/b"), False),
+}
+
+
+@pytest.mark.parametrize(("how", "without_git"), HEADS.values(), ids=HEADS)
+def test_the_branch_that_is_checked_out_is_git_s_and_mostly_known_without_asking(
+    repo: Repo, caplog: pytest.LogCaptureFixture, how: tuple[str, ...], without_git: bool
+) -> None:
+    repo.commit({"a": b"1"})
+    if how:
+        repo.git(*how)
+    if "refs/heads/other" in how:
+        (repo.path / ".git" / "HEAD").write_text("ref: refs/heads/other\n")
+    with repo.opened() as found, caplog.at_level(logging.DEBUG, "merge_bot.git"):
+        assert (found.head_branch() or "") == repo.git("symbolic-ref", "--quiet", "HEAD", check=False)
+    assert [one.getMessage() for one in caplog.records] == ([] if without_git else ["$ git symbolic-ref --quiet HEAD"])
+
+
+def test_where_refs_are_kept_in_a_reftable_git_is_asked(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    with repo.opened() as found:
+        (repo.path / ".git" / "HEAD").write_text("ref: refs/heads/.invalid\n")
+        monkeypatch.setattr(
+            process.Git, "run", lambda *told, **_: asked.append(told[1:]) or process.Finished(1, b"", b"")
+        )
+        assert found.head_branch() is None
+    assert asked == [("symbolic-ref", "--quiet", "HEAD")]
+
+
 def test_a_repository_with_sha256_ids(make_repo: MakeRepo) -> None:
     repo = make_repo("long", "--object-format=sha256")
     base = repo.commit({"in/a": b"1"})

@@ -55,6 +55,13 @@ def collections_of(schemas: Mapping[str, dict[str, Any]]) -> Collections:
     return collections
 
 
+def as_data(settings: Any) -> Any:
+    """Settings, or a part of them, as a file would say them."""
+    if isinstance(settings, tuple) and hasattr(settings, "_asdict"):
+        return {name.replace("_", "-"): as_data(value) for name, value in settings._asdict().items()}
+    return list(settings) if isinstance(settings, tuple) else settings
+
+
 _COMPILED: dict[int, tuple[Collections, Rules]] = {}
 
 

@@ -213,4 +213,4 @@ def with_delta_settings(settings: Settings, aliases: Mapping[str, Any], ignored:
     delta = DeltaSettings(
         aliases={**settings.delta.aliases, **aliases}, ignore=tuple(sorted({*settings.delta.ignore, *ignored}))
     )
-    return settings.model_copy(update={"delta": delta})
+    return settings._replace(delta=delta)

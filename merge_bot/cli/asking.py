@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from merge_bot.cli import letters
-from merge_bot.cli.around import inbox_root
 from merge_bot.cli.output import json_option, lines, print_json, repo_option
 
 if TYPE_CHECKING:
@@ -119,6 +118,8 @@ def ask_for(
 
     root = way.repo
     if not way.submit:
+        from merge_bot.cli.around import inbox_root
+
         root = str(inbox_root(way.repo))
     asked = ask(
         requests,

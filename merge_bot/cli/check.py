@@ -13,7 +13,6 @@ The data (`check --json`) is stable; keys are added, never changed:
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,8 +68,8 @@ def command(paths: tuple[str, ...], repo: str, fix: bool, as_json: bool) -> int:
         print_json(
             {
                 "ok": not checked.problems,
-                "problems": [asdict(one) for one in checked.problems],
-                "warnings": [asdict(one) for one in checked.warnings],
+                "problems": [one._asdict() for one in checked.problems],
+                "warnings": [one._asdict() for one in checked.warnings],
                 "checked": checked.counts,
                 "notes": checked.notes,
                 "repairs": {path: _as_data(one, written.get(path)) for path, one in checked.repairs.items()},

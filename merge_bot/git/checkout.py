@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 from merge_bot.errors import GitFailed, LocalEdits, RepositoryError
 from merge_bot.git import files, letters
@@ -26,8 +26,7 @@ from merge_bot.git.write import Identity, Writer
 from merge_bot.tree import Entry
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """A move of the branch that the work tree has to follow. `consumed`: inbox path → blob id that was merged.
 
     `index_only`: the commit was made from what lies in the work tree, so no file there changes.
@@ -73,7 +72,7 @@ class Checkout:
         if not self._announced:
             self._lock.acquire()
             self._announced = True
-        files.replace(self._marker, json.dumps(asdict(update)).encode())
+        files.replace(self._marker, json.dumps(update._asdict()).encode())
 
     def withdraw(self) -> None:
         """Nothing is left to be done about what was announced."""

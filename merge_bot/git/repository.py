@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
@@ -15,6 +16,7 @@ from merge_bot.git import history, letters
 from merge_bot.git.ahead import Sent
 from merge_bot.git.checkout import Checkout, Update
 from merge_bot.git.expected import Expected
+from merge_bot.git.head import plain_branch
 from merge_bot.git.history import Change, Landing, LastChange
 from merge_bot.git.objects import Objects
 from merge_bot.git.process import Git, text
@@ -119,6 +121,9 @@ class Repository:
 
     def head_branch(self) -> str | None:
         """The full name of the branch that is checked out (it may have no commit yet); None when detached."""
+        plain = plain_branch(self.git_dir, self.common_dir)
+        if plain is not None:
+            return plain
         found = self._git.run("symbolic-ref", "--quiet", "HEAD", ok=(0, 1))
         return text(found.out).removesuffix("\n") or None
 
@@ -287,9 +292,14 @@ class Repository:
         """
         if self.work_tree is None:
             return LocalFiles()
+        work_tree = os.fsencode(self.work_tree)
+        return scan(self._objects, self.object_format, work_tree, commit, folder, self._keeps_modes)
+
+    @cached_property
+    def _keeps_modes(self) -> bool:
+        """Whether the file system tells which files are programs, as git found when the clone was made."""
         answer = self._git.run("config", "--type=bool", "--default=true", "core.fileMode").out
-        modes = answer.strip() == b"true"
-        return scan(self._objects, self.object_format, os.fsencode(self.work_tree), commit, folder, modes)
+        return answer.strip() == b"true"
 
     def index_add(self, entries: Mapping[str, Entry | None]) -> None:
         """Set what the index holds at these paths and no others (None: nothing); files are not touched."""

@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from merge_bot.git import files
 from merge_bot.git.objects import Objects
@@ -30,14 +31,13 @@ class Unsettled(Exception):
     """The file changed while it was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFile:
+class LocalFile(NamedTuple):
     """A file on disk: git's mode for it, its size in bytes, the blob id that it would have."""
 
     mode: str
     size: int
     id: str
-    place: bytes = field(repr=False)
+    place: bytes
 
     def read(self) -> bytes | None:
         """What it holds now (a link: its text); None if it is gone, became something else, or is being written."""

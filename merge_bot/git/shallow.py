@@ -7,7 +7,6 @@ from pathlib import Path
 
 from merge_bot.errors import RepositoryError
 from merge_bot.git import letters
-from merge_bot.git.answers import unread
 from merge_bot.git.process import Git, text
 
 _FIRST = 64
@@ -47,6 +46,8 @@ class Shallow:
         command = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", *what)
         done = self._git.run(*command, ok=_ANY_CODE, writes=True)
         if done.code != 0:
+            from merge_bot.git.answers import unread
+
             url = text(self._git.run("remote", "get-url", "--", remote, ok=_ANY_CODE).out).strip()
             found = unread(url or remote, done.err)
             if found is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Collection as Items
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from merge_bot.batch import Batch
 from merge_bot.collection import Collection, Mark
@@ -21,8 +21,7 @@ WHOLE = ""
 """The key of a collection that is one value: a sum's object of counters, a union's array in one file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One file after the frame, with its number of records before and after."""
 
     path: str
@@ -35,8 +34,7 @@ class Change:
         return Finished(self.path, ahead(self.data), self.before, self.after)
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """A change whose bytes may lie elsewhere by now."""
 
     path: str

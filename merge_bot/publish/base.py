@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from merge_bot.snapshot import Frame
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(NamedTuple):
     """What happened: `none` (nothing was to be published), `pushed`, or `contended` (the base moved: merge again); with
     pull requests also `created`, `updated` and `merged`.
 

@@ -101,7 +101,7 @@ class PullRequestPublisher:
         marker = Marker(self._base, frame.number, deltas, inputs, commit)
         words = self._describe(frame, Place(self._base, self._head, marker, self._web_url))
         done = self._merged(self._shown(mine, words, commit), frame.message)
-        return replace(done, remarks=(*done.remarks, *remarks))
+        return done._replace(remarks=(*done.remarks, *remarks))
 
     def withdraw(self) -> Published:
         """Nothing is left to merge: close the pull request, if there is one and no person has touched it."""
@@ -201,8 +201,8 @@ class PullRequestPublisher:
             return shown
         ended = self._auto_merge.merge(shown.number, shown.commit, message)
         if ended.commit:
-            return replace(shown, operation="merged", commit=ended.commit)
-        return replace(shown, remarks=(ended.remark,) if ended.remark else ())
+            return shown._replace(operation="merged", commit=ended.commit)
+        return shown._replace(remarks=(ended.remark,) if ended.remark else ())
 
 
 def _left_alone(pull: PullRequest, letter: str) -> Published:

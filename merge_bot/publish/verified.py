@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import replace
 
 from merge_bot import github_letters as letters
 from merge_bot.errors import RemoteRefused
@@ -108,7 +107,7 @@ class VerifiedPublisher:
         pushed = self._commits.put(frame, made, self._ref, frame.base)
         if isinstance(pushed, str):
             done = self._otherwise.publish(frame)
-            return replace(done, remarks=(*done.remarks, pushed))
+            return done._replace(remarks=(*done.remarks, pushed))
         if pushed.outcome == Outcome.REFUSED:
             raise RemoteRefused(pushed.letter)
         return Published("pushed", pushed.tip) if pushed.outcome == Outcome.MINE else Published("contended")

@@ -8,8 +8,7 @@ merge are one commit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from merge_bot.delta import Candidate
 from merge_bot.tree import Entry
@@ -22,8 +21,7 @@ MUCH = 4_000_000
 """Bytes of deltas that are worth several processes. For less, starting them takes longer than what they save."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """What to receive: the versions between `since` (None: the beginning) and `tip`, less the blobs in `known`.
 
     Where the contents are more than `at_once` bytes together (None: however many), candidates may come unread.
@@ -31,7 +29,7 @@ class Span:
 
     since: str | None
     tip: str
-    known: frozenset[str] = field(default_factory=frozenset)
+    known: frozenset[str] = frozenset()
     max_bytes: int = 1 << 20
     at_once: int | None = None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from merge_bot import letters
 from merge_bot.commit_files import CommitFiles
@@ -18,16 +19,19 @@ from merge_bot.errors import DreamcatcherError, RepositoryError
 from merge_bot.findings import Reason
 from merge_bot.git import Repository
 from merge_bot.git.line import Line, lines_of
-from merge_bot.git.remote import Remote
 from merge_bot.paths import Paths
 from merge_bot.transports.base import Changes, Span
 from merge_bot.transports.reading import read_candidates
 from merge_bot.tree import FILE, Entry
 from merge_bot.workers import Workers
 
+if TYPE_CHECKING:
+    from merge_bot.git.remote import Remote
+
 NAME = "branches"
 REFS = "refs/dreamcatcher/deltas/"
-REFSPEC = f"+refs/heads/deltas/*:{REFS}*"
+DELTA_BRANCHES = "refs/heads/deltas/"
+REFSPEC = f"+{DELTA_BRANCHES}*:{REFS}*"
 MAX_COMMITS = 10_000
 MAX_FILES = 1_000
 _LOST = "refs/dreamcatcher/lost/"

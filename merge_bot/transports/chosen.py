@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from merge_bot.delta import Candidate
 from merge_bot.transports.base import Span, Transport
@@ -31,7 +30,7 @@ class Chosen:
 
     def receive(self, span: Span) -> Sequence[Candidate]:
         kept = []
-        for one in self._transport.receive(replace(span, at_once=None)):
+        for one in self._transport.receive(span._replace(at_once=None)):
             worker = self._worker_of(one)
             if worker is not None:
                 self.seen.add(worker)

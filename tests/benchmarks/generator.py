@@ -22,8 +22,6 @@ STATE_DELTAS_A_FRAME = 10
 FIRST_AGENTS, AGENTS_A_DELTA, CHANNELS = 20, 2, 12
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 FRAME_BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
-NOW = datetime(2026, 3, 1, 1, tzinfo=UTC)
-"""When the measured frame is merged: after each delta's own time."""
 
 Delta = tuple[str, bytes]
 """A delta file's name and bytes."""

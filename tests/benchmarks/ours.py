@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from merge_bot.__main__ import brief
 from tests.benchmarks.stopwatch import Stopwatch
 
 STAGES = {
@@ -31,7 +32,7 @@ def main(folder: Path) -> dict[str, Any]:
     with watch("imports"):
         from merge_bot.clone import Clone
         from merge_bot.publish.commit import CommitPublisher
-        from tests.benchmarks.generator import NOW
+        from tests.benchmarks.moment import NOW
 
         put_in(watch)
         CommitPublisher.publish = watch.timed("publish", CommitPublisher.publish)  # type: ignore[method-assign]
@@ -52,4 +53,5 @@ def put_in(watch: Stopwatch) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(Path(sys.argv[1]))))
+    with brief():  # as the command's process does
+        print(json.dumps(main(Path(sys.argv[1]))))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.benchmarks import generator, plain
 from tests.benchmarks.generator import Delta, Shape
+from tests.benchmarks.moment import NOW
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas"
@@ -98,7 +99,7 @@ def make_our_state(thousands: int, folder: Path) -> None:
     publisher = CommitPublisher(one.repository, one.ref, one.author())
     for _, deltas in generator.state_deltas(thousands):
         transport = MemoryTransport((f"{INBOX}/{name}", data) for name, data in deltas)
-        run_frame(one.repository, one.base(), transport, publisher, generator.NOW)
+        run_frame(one.repository, one.base(), transport, publisher, NOW)
 
 
 def make_plain_state(thousands: int, folder: Path, *, indented: bool = True) -> None:
@@ -130,7 +131,7 @@ def commit(repository: Path, inbox: str, deltas: Iterable[Delta]) -> None:
     """Commit delta files into a bare repository, as the writers' pushes would leave them."""
     stream = [
         f"commit refs/heads/{BRANCH}\n".encode(),
-        b"committer Workers <workers@example.org> %d +0000\n" % generator.NOW.timestamp(),
+        b"committer Workers <workers@example.org> %d +0000\n" % NOW.timestamp(),
         b"data 6\ndeltas\n" + f"from refs/heads/{BRANCH}^0\n".encode(),
     ]
     for name, data in deltas:

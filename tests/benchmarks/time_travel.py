@@ -28,7 +28,8 @@ from merge_bot.history import History
 from merge_bot.processes import cores
 from merge_bot.verify import verify
 from merge_bot.verify_frame import Examiner
-from tests.benchmarks.generator import NOW, Shape
+from tests.benchmarks.generator import Shape
+from tests.benchmarks.moment import NOW
 from tests.benchmarks.repositories import ROOT, Repositories, clone
 from tests.benchmarks.stopwatch import peak
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.benchmarks import contents, generator
+from tests.benchmarks import contents
+from tests.benchmarks.moment import NOW
 from tests.benchmarks.peers.work import Work
 from tests.benchmarks.plain import BY_KEY, COLLECTIONS, State
 from tests.benchmarks.repositories import BRANCH, INBOX, commit, make_our_state
@@ -21,7 +22,7 @@ class Dreamcatcher:
         from merge_bot.clone import Clone
 
         with Clone.open(str(folder)) as clone:
-            clone.merge(generator.NOW)
+            clone.merge(NOW)
 
     def read(self, folder: Path) -> State:
         state: State = {name: {} if name in BY_KEY else [] for name in COLLECTIONS}
