@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -10,7 +10,6 @@ from merge_bot.canonical import digest
 from merge_bot.delta import Candidate, Delta
 from merge_bot.findings import Rejection
 from merge_bot.git import Repository
-from merge_bot.processes import cores, spread
 from merge_bot.progress import Progress, silent
 from merge_bot.transports.base import MUCH
 
@@ -35,14 +34,19 @@ def judge_all(
         return judged
 
     is_little = sum(one.size for one in candidates if not one.digest or one.data) < MUCH
-    jobs = 1 if is_little else cores()
-    with spread(jobs, len(parts), judged_from(repository), lambda: judged_from(repository.again())) as verdicts:
-        return [
-            (_without_bytes(replace(one, digest=found)), verdict)
-            for one, (found, verdict) in zip(
-                progress(candidates, "validate"), chain.from_iterable(verdicts), strict=True
-            )
-        ]
+    if is_little:
+        return _together(candidates, map(judged_from(repository), range(len(parts))), progress)
+    from merge_bot.processes import cores, spread  # most frames have no use for it
+
+    with spread(cores(), len(parts), judged_from(repository), lambda: judged_from(repository.again())) as verdicts:
+        return _together(candidates, verdicts, progress)
+
+
+def _together(
+    candidates: Sequence[Candidate], verdicts: Iterable[Iterable[tuple[str, Verdict]]], progress: Progress
+) -> list[tuple[Candidate, Verdict]]:
+    every = zip(progress(candidates, "validate"), chain.from_iterable(verdicts), strict=True)
+    return [(_without_bytes(replace(one, digest=found)), verdict) for one, (found, verdict) in every]
 
 
 def _parts(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:

@@ -14,7 +14,7 @@ import pytest
 
 from merge_bot.canonical import digest
 from merge_bot.errors import GitFailed
-from merge_bot.git import Entry, Repository, ahead
+from merge_bot.git import Entry, Repository, writing
 from merge_bot.git.pack import TEMPORARY
 from merge_bot.processes import Fork
 from merge_bot.tree import object_id
@@ -102,7 +102,7 @@ def test_a_writer_that_is_ended_from_outside_is_told_and_leaves_nothing(repo: Re
 
 
 def test_much_waits_until_the_writer_has_room(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "_MOST", 10_000)
+    monkeypatch.setattr(writing, "_MOST", 10_000)
     base = repo.commit({"a": b"1"})
     files = {f"f{number}": NOISE[number : number + 200_000] for number in range(40)}
     with repo.opened() as found:

@@ -34,7 +34,7 @@ NETWORK = {"github", "http.client", "requests", "ssl", "urllib3"}
 EXPLAINING = {"difflib", "jsonschema", "merge_bot.explain", "referencing"}
 SETTINGS = {"merge_bot.settings_file", "pydantic", "pydantic_core", "typing_extensions", "yaml"}
 SCREEN = {"rich"}
-CROWDS = {"concurrent.futures.process", "multiprocessing"}
+CROWDS = {"concurrent.futures.process", "merge_bot.processes", "multiprocessing", "pickle"}
 OTHERS = {"merge_bot.adoption", "merge_bot.diff", "merge_bot.foreign", "merge_bot.git.answers", "merge_bot.rollback"}
 NEVER = NETWORK | EXPLAINING | SETTINGS | SCREEN | CROWDS | OTHERS
 

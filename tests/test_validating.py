@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from merge_bot import collect, validating
+from merge_bot import collect, processes, validating
 from merge_bot.clone import Clone
 from tests.command import INBOX, begun, deliver, delta
 from tests.repo import Repo
@@ -40,5 +40,5 @@ def test_a_frame_is_the_same_however_it_was_read(repo: Repo, cores: int, monkeyp
     assert {outcome for outcome, _, _ in little[1]} == {"applied", "quarantined"}
     for module in (collect, validating):
         monkeypatch.setattr(module, "MUCH", 0)
-    monkeypatch.setattr(validating, "cores", lambda: cores)
+    monkeypatch.setattr(processes, "cores", lambda: cores)
     assert merged(repo, "much") == little

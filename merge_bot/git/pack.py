@@ -36,6 +36,8 @@ _ELSEWHERE = 1 << 31
 _FAR = _ELSEWHERE
 
 
+Written = tuple[str, str]
+"""A blob's id and the SHA-256 of its content, both in hex."""
 State = tuple[dict[bytes, tuple[int, int]], int]
 """By id, where an object begins and its checksum; and the size of all."""
 
@@ -64,6 +66,10 @@ class Pack:
             self._rows[name] = (self._size, zlib.crc32(packed))
             self._size += len(packed)
         return name.hex()
+
+    def write(self, data: bytes) -> Written:
+        """Write a blob; its id, and the SHA-256 of its content."""
+        return self.add("blob", data), hashlib.sha256(data).hexdigest()
 
     def add_tree(self, data: bytes) -> str:
         """Write a raw tree object; its id in hex."""
