@@ -154,7 +154,7 @@ class Clone:
             )
         read = [] if self.take_in(now, base) else [base]  # what was read just now serves the first attempt
         publisher = self.publisher()
-        ahead = self.repository.write_ahead
+        ahead = self.repository
         return run_until_settled(
             lambda: read.pop() if read else self.base(), self.repository, transport, publisher, now, progress, ahead
         )

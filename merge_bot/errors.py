@@ -83,6 +83,12 @@ class Contended(DreamcatcherError):
     exit_code = EXIT_TRY_AGAIN
 
 
+class ProcessEnded(DreamcatcherError):
+    """A process that took a share of the work was ended from outside; running again is safe."""
+
+    exit_code = EXIT_TRY_AGAIN
+
+
 class StaleState(DreamcatcherError):
     """The newest frame that a reader holds is older than it wanted; after a merge, or a pull, it will not be."""
 

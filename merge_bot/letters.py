@@ -147,6 +147,13 @@ def no_history(by: Change, frame: int) -> str:
     )
 
 
+def process_ended() -> str:
+    return (
+        "A process that took a share of the work was ended from outside, most likely for want of memory. Nothing was "
+        "changed; run the command again."
+    )
+
+
 def contended(ref: str, attempts: int) -> str:
     return (
         f"{printable(ref)} moved {counted(attempts, 'time')} while the merge was being made, so nothing was committed. "

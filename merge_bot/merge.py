@@ -15,10 +15,11 @@ from typing import Any
 from merge_bot.batch import Batch
 from merge_bot.canonical import document
 from merge_bot.check import EntityRules, Violation, take_out
-from merge_bot.collection import ENTITIES, FILE, LAST_WRITER_WINS, SEGMENTS, Collection, Collections
+from merge_bot.collection import ENTITIES, LAST_WRITER_WINS, Collection, Collections
 from merge_bot.conflicts import Conflicts
-from merge_bot.counting import Tally, in_order
+from merge_bot.counting import Tally
 from merge_bot.delta import Delta, Operation
+from merge_bot.folding import fold_all
 from merge_bot.layouts.base import Ahead, Finished, Opening, stay
 from merge_bot.layouts.catalog import open_store
 from merge_bot.lenient import Unresolved, unresolved
@@ -27,7 +28,6 @@ from merge_bot.paths import Paths
 from merge_bot.pending import Pending
 from merge_bot.state import Content, Files
 from merge_bot.strategies.base import Ground, Loss
-from merge_bot.strategies.catalog import strategy
 
 NOTHING: Mapping[tuple[str, str, str], Operation | None] = {}
 
@@ -83,26 +83,21 @@ def merge(
     _expect(pending, grounds, collections)
     for place, one in resolved.items():
         if one is None:
-            conflicts.close(*place)
+            grounds[place[0]].conflicts.close(*place)
     kept, violations = take_out(pending, grounds, collections, rules)
     merged = Merged(conflicts=conflicts, unresolved=unresolved(kept, grounds, collections))
-    tally = Tally(collections, files, recount)
-    order, losses = in_order(collections), dict[str, list[Loss]]()
-    for name in sorted(order, key=lambda one: collections[one].layout != SEGMENTS):  # what takes longest to write first
-        entered, grounds[name].counts = kept.size(name), tally.of(name)
-        if not entered and not grounds[name].counts:
-            continue
-        operations = kept.batches.pop(name, None) or kept.operations[name]
-        losses[name] = strategy(collections[name].strategy).fold(collections[name], operations, grounds[name])
+    for name, folded in fold_all(kept, grounds, collections, Tally(collections, files, recount), ahead).items():
+        entered = kept.size(name)
+        merged.losses += folded.losses
         merged.entered[name] = entered + len(grounds[name].counts)
         if entered:
-            merged.applied[name] = entered - len(losses[name])
-        store = grounds[name].store
-        if collections[name].layout != FILE:  # a file may be shared: it is whole when all are folded
-            _flush(merged, {name: grounds.pop(name)}, ahead)
-        tally.enter(name, operations, losses[name], store.growth())
-    merged.losses = [one for name in order for one in losses.get(name, ())]
-    _flush(merged, grounds, ahead)
+            merged.applied[name] = entered - len(folded.losses)
+        merged.changes += folded.changes
+        merged.marks |= folded.marks
+        merged.growth[name] = folded.growth
+        grounds[name].conflicts = folded.conflicts
+    for name, ground in grounds.items():
+        conflicts.join(name, ground.conflicts)
     _sort_parked(merged, waiting, returning, violations, frame)
     if merged.parked != waiting:
         merged.marks[paths.parked] = parked_bytes(merged.parked)
@@ -154,7 +149,7 @@ def _open(
         clocks, of_clocks = None, clock_rules(rules, paths)
         if rules.strategy == LAST_WRITER_WINS:
             clocks = open_store(Opening(of_clocks, files, paths, frame, shared))
-        grounds[name] = Ground(store, clocks, conflicts, frame, rolled_back, clocks_at=of_clocks.path)
+        grounds[name] = Ground(store, clocks, conflicts.part(name), frame, rolled_back, clocks_at=of_clocks.path)
     return grounds, conflicts
 
 
@@ -174,17 +169,6 @@ def clock_rules(rules: Collection, paths: Paths) -> Collection:
     if rules.layout == "file":
         path += ".json"
     return replace(rules, path=path, pointer="", shape="object", key=(), schema={}, references={}, sections=())
-
-
-def _flush(merged: Merged, grounds: Mapping[str, Ground], ahead: Ahead) -> None:
-    for name, ground in grounds.items():
-        if not merged.entered[name]:
-            continue
-        for change in ground.store.flush():
-            merged.changes.append(change.handed_to(ahead))
-        if ground.clocks:
-            merged.marks.update((change.path, ahead(change.data)) for change in ground.clocks.flush())
-        merged.growth[name] = ground.store.growth()
 
 
 def _sort_parked(

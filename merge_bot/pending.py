@@ -23,6 +23,10 @@ class Pending:
         """How many operations there are on a collection."""
         return sum(map(len, self.batches.get(name, ()))) + len(self.operations.get(name, ()))
 
+    def weight(self, name: str) -> int:
+        """How many bytes of records that enter whole there are for a collection."""
+        return sum(len(one.lines) for one in self.batches.get(name, ()))
+
     def keys(self, rules: Collection) -> set[str]:
         """The keys that operations on a collection of layout `entities` have."""
         marks = {str(mark) for one in self.batches.get(rules.name, ()) for mark in one.marks}

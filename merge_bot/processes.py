@@ -16,14 +16,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from queue import SimpleQueue
-from typing import IO, Any, NoReturn, TypeVar
+from typing import IO, Any, Generic, NoReturn, TypeVar
+
+from merge_bot import letters
+from merge_bot.errors import ProcessEnded
 
 T = TypeVar("T")
 _PIPE = 1 << 20  # bytes that a pipe should hold: both ends go on while it is neither full nor empty
-
-
-class ProcessEnded(Exception):
-    """A process was ended from outside, most likely for want of memory."""
 
 
 def cores() -> int:
@@ -105,7 +104,41 @@ def told(pipe: IO[bytes]) -> Any:
     try:
         return pickle.load(pipe)
     except (EOFError, pickle.UnpicklingError) as problem:
-        raise ProcessEnded from problem
+        raise ProcessEnded(letters.process_ended()) from problem
+
+
+class Apart(Generic[T]):
+    """Some work that a fork does beside what follows. Called, once, it gives what came of it.
+
+    Raises what the work raises, and ProcessEnded if the fork was ended from outside.
+    """
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._fork: Fork | None = Fork(lambda _, pipe: tell(pipe, _outcome(work)))
+
+    def __call__(self) -> T:
+        assert self._fork is not None
+        try:
+            answered, value = told(self._fork.of)
+        finally:
+            self.end()
+        if not answered:
+            raise value
+        return value  # type: ignore[no-any-return]
+
+    def end(self) -> None:
+        """End it now, whatever it does."""
+        if self._fork is not None:
+            self._fork.end()
+            self._fork.close()
+        self._fork = None
+
+
+def _outcome(work: Callable[[], Any]) -> tuple[bool, Any]:
+    try:
+        return True, work()
+    except Exception as problem:
+        return False, _noted(problem)
 
 
 @contextmanager
@@ -156,7 +189,7 @@ def _in_order(
             while wanted not in found and (number is None or not answers.empty()):
                 answer = answers.get()
                 if answer is None:
-                    raise ProcessEnded
+                    raise ProcessEnded(letters.process_ended())
                 found[answer[0]] = answer[1:]
         answered, value = found.pop(wanted)
         if not answered:

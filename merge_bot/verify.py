@@ -21,12 +21,12 @@ from merge_bot.canonical import digest, document
 from merge_bot.collection import Collections
 from merge_bot.commit_files import CommitFiles
 from merge_bot.edits import live_state_tree
-from merge_bot.errors import RepositoryError, UnreadableState
+from merge_bot.errors import ProcessEnded, RepositoryError, UnreadableState
 from merge_bot.findings import Reason
 from merge_bot.history import History
 from merge_bot.manifest import GENESIS, MERGE, Manifest, parse_manifest, read_manifest
 from merge_bot.messages import Letter
-from merge_bot.processes import ProcessEnded, spread
+from merge_bot.processes import spread
 from merge_bot.progress import Progress, silent
 from merge_bot.state import Meta, parse_json, read_meta
 from merge_bot.tree import FILE, Entry

@@ -13,7 +13,7 @@ from threading import Event, Thread
 import pytest
 
 from merge_bot.canonical import digest
-from merge_bot.errors import GitFailed
+from merge_bot.errors import GitFailed, ProcessEnded
 from merge_bot.git import Entry, Repository, writing
 from merge_bot.git.pack import TEMPORARY
 from merge_bot.processes import Fork
@@ -35,7 +35,7 @@ def test_a_commit_is_the_same_with_and_without(repo: Repo) -> None:
     files = {"b": LARGE, "c/ü \n": b"", "d": b"small", "e": NOISE}
     with repo.opened() as found:
         plain = found.write_commit(base, files, "x\n", AUTHOR, 0)
-        sent = {path: found.write_ahead(data) for path, data in files.items()}
+        sent = {path: found.send(data) for path, data in files.items()}
         entries = {path: one.entry for path, one in sent.items()}
         assert entries == {path: Entry("100644", object_id("blob", data)) for path, data in files.items()}
         assert found.write_commit(base, entries, "x\n", AUTHOR, 0) == plain
@@ -47,8 +47,8 @@ def test_a_commit_is_the_same_with_and_without(repo: Repo) -> None:
 def test_what_was_sent_and_is_not_wanted_is_in_no_tree(repo: Repo) -> None:
     base = repo.commit({"a": b"1"})
     with repo.opened() as found:
-        found.write_ahead(b"not wanted")
-        wanted = found.write_ahead(LARGE)
+        found.send(b"not wanted")
+        wanted = found.send(LARGE)
         made = found.write_commit(base, {"b": wanted.entry, "c": b"said now"}, "x\n", AUTHOR, 0)
         assert found.compare_and_swap(BRANCH, made, base)
         again = found.write_commit(made, {"d": wanted.entry}, "y\n", AUTHOR, 0)
@@ -60,7 +60,7 @@ def test_what_was_sent_and_is_not_wanted_is_in_no_tree(repo: Repo) -> None:
 def test_nothing_is_left_behind_where_no_commit_follows(repo: Repo) -> None:
     repo.commit({"a": b"1"})
     with repo.opened() as found:
-        found.write_ahead(LARGE)
+        found.send(LARGE)
     assert litter(repo) == []
     assert list(repo.files()) == ["a"]
 
@@ -73,7 +73,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(repo: Repo, early: bool) -> None
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
         try:
             with pytest.raises(GitFailed, match=r"objects/pack: File too large\. Nothing was changed; make room"):
-                new = found.write_ahead(NOISE).entry if early else NOISE
+                new = found.send(NOISE).entry if early else NOISE
                 found.write_commit(base, {"b": new}, "x\n", AUTHOR, 0)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -92,10 +92,10 @@ def writer_of(found: Repository) -> Fork:
 def test_a_writer_that_is_ended_from_outside_is_told_and_leaves_nothing(repo: Repo) -> None:
     base = repo.commit({"a": b"1"})
     with repo.opened() as found:
-        sent = found.write_ahead(NOISE)
+        sent = found.send(NOISE)
         os.kill(writer_of(found)._process, signal.SIGKILL)
         with pytest.raises(
-            GitFailed, match=r"was ended from outside, .*\. Nothing was changed; run the command again\."
+            ProcessEnded, match=r"was ended from outside, .*\. Nothing was changed; run the command again\."
         ):
             found.write_commit(base, {"b": sent.entry}, "x\n", AUTHOR, 0)
     assert litter(repo) == []
@@ -106,7 +106,7 @@ def test_much_waits_until_the_writer_has_room(repo: Repo, monkeypatch: pytest.Mo
     base = repo.commit({"a": b"1"})
     files = {f"f{number}": NOISE[number : number + 200_000] for number in range(40)}
     with repo.opened() as found:
-        sent = {path: found.write_ahead(data) for path, data in files.items()}
+        sent = {path: found.send(data) for path, data in files.items()}
         assert writer_of(found)
         made = found.write_commit(base, {path: one.entry for path, one in sent.items()}, "x\n", AUTHOR, 0)
         assert {path: one.sha256 for path, one in sent.items()} == {path: digest(data) for path, data in files.items()}
@@ -132,12 +132,12 @@ def test_little_is_written_here_and_so_is_everything_where_nothing_can_be_forked
     try:
         with repo.opened() as found:
             data = NOISE if many else NOISE[:1000]
-            assert found.write_ahead(data).entry.id == object_id("blob", data)
+            assert found.send(data).entry.id == object_id("blob", data)
     finally:
         ended.set()
     if not many:
         with repo.opened() as found, pytest.raises(AssertionError):
-            found.write_ahead(NOISE)
+            found.send(NOISE)
 
 
 def test_who_waits_for_the_end_of_a_pipe_does_not_wait_for_the_writer(repo: Repo) -> None:
@@ -146,7 +146,7 @@ def test_who_waits_for_the_end_of_a_pipe_does_not_wait_for_the_writer(repo: Repo
         found.read_blob(repo.files()["a"])
         git = found._objects._process
         assert git is not None
-        found.write_ahead(LARGE)
+        found.send(LARGE)
         assert writer_of(found)
         git.stdin.close()
         assert git._process.wait(60) == 0  # it ends at the end of its input, which nobody else holds open
@@ -175,7 +175,7 @@ def test_a_pack_that_somebody_removed_is_not_taken_for_written(repo: Repo) -> No
     base = repo.commit({"a": b"1"})
     packs = repo.path / ".git/objects/pack"
     with repo.opened() as found:
-        found.write_ahead(b"small")
+        found.send(b"small")
         (unfinished,) = packs.glob("tmp_*")
         unfinished.unlink()
         with pytest.raises(GitFailed, match=r"objects/pack: No such file or directory\."):

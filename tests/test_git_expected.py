@@ -91,7 +91,8 @@ def _ended(one: Any) -> Any:
 def test_nothing_goes_on_after_the_repository_is_closed(repo: Repo) -> None:
     commit = repo.commit(FILES)
     with repo.opened() as found:
-        CommitFiles(found, commit).expect(PATHS)
-        (expected,) = found._expected
+        files = CommitFiles(found, commit)
+        files.expect(PATHS)
+        (expected,) = set(files._expected.values())
     assert expected._process.returncode is not None
     assert expected._answers.closed

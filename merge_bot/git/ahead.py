@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from merge_bot.git.pack import Pack, Written
+from merge_bot.git.pack import Pack, Packed, Written, size_of
 from merge_bot.tree import FILE, Entry
 
 if TYPE_CHECKING:
@@ -54,16 +54,16 @@ class Ahead:
 
     def __init__(self, pack: Pack) -> None:
         self._pack = pack
-        self._waiting: list[tuple[Sent, bytes]] = []
+        self._waiting: list[tuple[Sent, bytes | Packed]] = []
         self._held = 0
         self._away: list[Sent] = []
         self._process: WritingProcess | None = None
 
-    def send(self, data: bytes) -> Sent:
+    def send(self, data: bytes | Packed) -> Sent:
         """Take the content of a file of the next commit."""
         sent = Sent(self)
         self._waiting.append((sent, data))
-        self._held += len(data)
+        self._held += size_of(data)
         if self._process is None and self._held > _MUCH:
             self._begin()
         elif self._process is not None and self._held > _AT_ONCE:

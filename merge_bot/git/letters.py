@@ -65,13 +65,6 @@ def cannot_write(folder: str, problem: OSError) -> str:
     )
 
 
-def writer_ended() -> str:
-    return (
-        "The process that writes what the merge will commit was ended from outside, most likely for want of memory. "
-        "Nothing was changed; run the command again."
-    )
-
-
 def other_kind(name: str, kind: str, wanted: str) -> str:
     return (
         f"Object {printable(name[:80])} is a {kind}, where a {wanted} was expected. `git fsck` tells if it is damaged."

@@ -40,8 +40,13 @@ class Objects:
         self._git = git
         self._object_format = object_format
         self._process: Running | None = None
+        self._others: Running | None = None
         self._trees: dict[str, dict[str, Entry]] = {}
         self._kept = 0
+
+    def forget(self) -> None:
+        """In a fork: the process that answers is another's; the next question begins with a new one."""
+        self._others, self._process = self._process, None
 
     def close(self) -> None:
         if self._process is not None:

@@ -6,24 +6,29 @@ Paths are text with undecodable bytes kept (surrogateescape), relative to the re
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from merge_bot.errors import RepositoryError
 from merge_bot.git import history, letters
-from merge_bot.git.ahead import Sent
 from merge_bot.git.checkout import Checkout, Update
 from merge_bot.git.expected import Expected
 from merge_bot.git.head import plain_branch
 from merge_bot.git.history import Change, Landing, LastChange
 from merge_bot.git.objects import Objects
+from merge_bot.git.pack import Packed, packed
 from merge_bot.git.process import Git, text
 from merge_bot.git.scan import LocalFiles, scan
 from merge_bot.git.shallow import Shallow
 from merge_bot.git.write import Identity, New, Writer
+from merge_bot.layouts.base import Send
+from merge_bot.state import Content as StateContent
 from merge_bot.tree import Entry
+
+T = TypeVar("T")
 
 
 class Repository:
@@ -43,7 +48,7 @@ class Repository:
         self._git = git
         self._objects = Objects(git, object_format)
         self._writer = Writer(git, self._objects, str(self.common_dir / "objects"), object_format)
-        self._expected: list[Expected] = []
+        self._beside: list[Callable[[], None]] = []
         self._shallow = Shallow(git, self.common_dir / "shallow")
         self._checkout: Checkout | None = None
         if work_tree is not None:
@@ -93,8 +98,8 @@ class Repository:
         if self._checkout is not None:
             self._checkout.close()
         self._objects.close()
-        for one in self._expected:
-            one.drop()
+        for end in self._beside:
+            end()
         self._writer.close()
 
     def __enter__(self) -> Repository:
@@ -169,8 +174,9 @@ class Repository:
 
     def expect(self, blobs: Sequence[str]) -> Expected:
         """Have blobs read beside other work; see `sizes` first, and `Expected.take`."""
-        self._expected.append(Expected(self._git, blobs))
-        return self._expected[-1]
+        expected = Expected(self._git, blobs)
+        self._beside.append(expected.drop)
+        return expected
 
     def sizes(self, ids: Iterable[str]) -> dict[str, int | None]:
         """Size in bytes of each object; None for one that the repository does not have."""
@@ -248,12 +254,28 @@ class Repository:
 
     # --- writing
 
-    def write_ahead(self, data: bytes) -> Sent:
+    def send(self, data: StateContent) -> StateContent:
         """Write, beside other work, what a file of the next commit will hold, if it comes to that.
 
-        Worth it for much that is known early: large contents are compressed by another thread, and not held here.
+        Worth it for much that is known early: large contents are compressed by another process, and not held here.
         """
-        return self._writer.ahead(data)
+        return self._writer.ahead(data) if isinstance(data, bytes | Packed) else data
+
+    def apart(self, work: Callable[[Send], T]) -> Callable[[], T]:
+        """Have work done by another process, beside what follows; see `layouts.base.Ahead`. Raises what it raises."""
+        from merge_bot.processes import Apart, can_fork
+
+        if not can_fork():
+            result = work(self.send)
+            return lambda: result
+
+        def done() -> T:
+            self._objects.forget()
+            return work(lambda data: packed(data, self.object_format) if isinstance(data, bytes) else data)
+
+        begun = Apart(done)
+        self._beside.append(begun.end)
+        return begun
 
     def write_commit(
         self,

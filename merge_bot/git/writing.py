@@ -7,14 +7,13 @@ from queue import SimpleQueue
 from threading import Condition, Thread
 from typing import IO, Any
 
-from merge_bot.errors import GitFailed
-from merge_bot.git import letters
-from merge_bot.git.pack import Pack, Written
-from merge_bot.processes import Fork, ProcessEnded, tell, told
+from merge_bot.errors import GitFailed, ProcessEnded
+from merge_bot.git.pack import Pack, Packed, Written, size_of
+from merge_bot.processes import Fork, tell, told
 
 _MOST = 1 << 25  # bytes that may be on the way to it
 _WRITTEN, _STATE = 1, 2
-_Question = list[bytes] | int | None
+_Question = list[bytes | Packed] | int | None
 
 
 class WritingProcess:
@@ -32,11 +31,11 @@ class WritingProcess:
         self._thread = Thread(target=self._feed, daemon=True)
         self._thread.start()
 
-    def put(self, contents: list[bytes]) -> None:
+    def put(self, contents: list[bytes | Packed]) -> None:
         """Have it write these, after what was put before."""
         with self._less:
             self._less.wait_for(lambda: self._on_the_way < _MOST)
-            self._on_the_way += sum(map(len, contents))
+            self._on_the_way += sum(map(size_of, contents))
         self._queue.put(contents)
 
     def written(self) -> list[Written]:
@@ -58,10 +57,7 @@ class WritingProcess:
 
     def _asked(self, question: int) -> Any:
         self._queue.put(question)
-        try:
-            answer = told(self._fork.of)
-        except ProcessEnded:
-            raise GitFailed(letters.writer_ended()) from None
+        answer = told(self._fork.of)
         if isinstance(answer, GitFailed):
             raise answer
         return answer
@@ -73,7 +69,7 @@ class WritingProcess:
                 tell(self._fork.to, question)
             if isinstance(question, list):
                 with self._less:
-                    self._on_the_way -= sum(map(len, question))
+                    self._on_the_way -= sum(map(size_of, question))
                     self._less.notify()
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Collection as Items
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from merge_bot.batch import Batch
 from merge_bot.collection import Collection, Mark
 from merge_bot.paths import Paths
 from merge_bot.state import Content, Files
+
+T = TypeVar("T")
 
 WHOLE = ""
 """The key of a collection that is one value: a sum's object of counters, a union's array in one file."""
@@ -29,9 +31,9 @@ class Change(NamedTuple):
     before: int
     after: int
 
-    def handed_to(self, ahead: Ahead) -> Finished:
+    def handed_to(self, send: Send) -> Finished:
         """The change after its bytes went on."""
-        return Finished(self.path, ahead(self.data), self.before, self.after)
+        return Finished(self.path, send(self.data), self.before, self.after)
 
 
 class Finished(NamedTuple):
@@ -43,13 +45,35 @@ class Finished(NamedTuple):
     after: int
 
 
-Ahead = Callable[[bytes], Content]
-"""Takes the bytes of a finished file; what it gives stands for them from then on."""
+Send = Callable[[Content], Content]
+"""Takes the content of a finished file; what it gives stands for it from then on."""
 
 
-def stay(data: bytes) -> Content:
-    """The do-nothing way: nothing travels ahead."""
-    return data
+class Ahead(Protocol):
+    """How finished files leave for the commit that will hold them, and where heavy work is done."""
+
+    def send(self, data: Content) -> Content:
+        """See `Send`."""
+
+    def apart(self, work: Callable[[Send], T]) -> Callable[[], T]:
+        """Have `work` done, perhaps beside what follows; its result is asked for once.
+
+        `work` is given a `Send` of its own for the files that it finishes; those in its result still have to be sent.
+        """
+
+
+class _Stay:
+    """The do-nothing way: nothing travels ahead, and everything is done at once."""
+
+    def send(self, data: Content) -> Content:
+        return data
+
+    def apart(self, work: Callable[[Send], T]) -> Callable[[], T]:
+        result = work(self.send)
+        return lambda: result
+
+
+stay: Ahead = _Stay()
 
 
 class Store(Protocol):
