@@ -11,7 +11,7 @@ from merge_bot.paths import Paths
 
 SETTINGS_PATH = ".github/dreamcatcher.yml"
 _SAYS_NOTHING = re.compile(rb"(?: *(?:#[\t -~]*)?\n)*")  # blank lines and comments, as in the template
-_SHORT = 16 * 1024
+_SHORT = 16 * 1024  # bytes; a longer file is judged, which also refuses one that is too long
 
 
 class DeltaSettings(NamedTuple):

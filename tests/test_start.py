@@ -35,8 +35,9 @@ EXPLAINING = {"difflib", "jsonschema", "merge_bot.explain", "referencing"}
 SETTINGS = {"merge_bot.settings_file", "pydantic", "pydantic_core", "typing_extensions", "yaml"}
 SCREEN = {"rich"}
 CROWDS = {"concurrent.futures.process", "merge_bot.processes", "multiprocessing", "pickle"}
+LISTENING = {"logging"}
 OTHERS = {"merge_bot.adoption", "merge_bot.diff", "merge_bot.foreign", "merge_bot.git.answers", "merge_bot.rollback"}
-NEVER = NETWORK | EXPLAINING | SETTINGS | SCREEN | CROWDS | OTHERS
+NEVER = NETWORK | EXPLAINING | SETTINGS | SCREEN | CROWDS | LISTENING | OTHERS
 
 
 COMMAND = "from merge_bot.cli.main import main\nfor one in {}: assert main(one) == 0"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from importlib import import_module
@@ -71,13 +70,6 @@ class _Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-class _ToStandardError(logging.Handler):
-    """Writes to whatever standard error is at that moment: the action puts a guard in its place."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        say(self.format(record))
-
-
 @click.command(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -96,7 +88,19 @@ def program(verbose: bool) -> None:
     Exit codes: 0 done, 1 a known problem, 3 a bug of ours, 75 try again later, 130 interrupted.
     """
     if verbose:
-        logging.basicConfig(level=logging.DEBUG, format="%(message)s", handlers=[_ToStandardError()])
+        _log_to_standard_error()
+
+
+def _log_to_standard_error() -> None:
+    import logging
+
+    class ToStandardError(logging.Handler):
+        """Writes to whatever standard error is at that moment: the action puts a guard in its place."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            say(self.format(record))
+
+    logging.basicConfig(level=logging.DEBUG, format="%(message)s", handlers=[ToStandardError()])
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,18 +7,16 @@ another repository, index or pathspec meaning, hooks do not run, and no question
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import IO, NamedTuple
 
 from merge_bot.errors import GitFailed, RepositoryError
 from merge_bot.git import letters
-
-log = logging.getLogger("merge_bot.git")
 
 # Whose settings these are: the user's own. Every other GIT_* variable (GIT_DIR, GIT_INDEX_FILE, …) is dropped, because
 # `open` names the repository; one inherited from a hook would silently send the merge elsewhere.
@@ -214,7 +212,8 @@ def _spawn(
     stdout: int | IO[bytes] = subprocess.PIPE,
 ) -> subprocess.Popen[bytes]:
     """Every git process of the project begins here."""
-    log.debug("%s", shown(arguments))
+    if logging := sys.modules.get("logging"):  # whoever listens has loaded it; nobody else need wait for that
+        logging.getLogger("merge_bot.git").debug("%s", shown(arguments))
     try:
         return subprocess.Popen(
             [b"git", *map(raw, arguments)],
