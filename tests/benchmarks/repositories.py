@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 from tests.benchmarks import generator, plain
@@ -55,6 +56,16 @@ class Repositories:
             commit(folder, "inbox", generator.frame_deltas(shape, self.open_frame(shape), known))
 
         return self._made(f"{kind}-{_name(shape, known)}", make)
+
+    def branches(self, shape: Shape, known: int) -> Path:
+        """Our layout as in `ours`, but each delta came by a branch of its worker's own."""
+
+        def make(folder: Path) -> None:
+            state = self._made(f"state-{shape.state}", lambda new: _make_state(new, shape.state))
+            clone(state, folder, bare=True)
+            commit_branches(folder, generator.frame_deltas(shape, self.open_frame(shape), known))
+
+        return self._made(f"branches-{_name(shape, known)}", make)
 
     @staticmethod
     def open_frame(shape: Shape) -> int:
@@ -128,16 +139,38 @@ def _in_a_process(work: str) -> None:
 
 def commit(repository: Path, inbox: str, deltas: Iterable[Delta]) -> None:
     """Commit delta files into a bare repository, as the writers' pushes would leave them."""
-    stream = [
-        f"commit refs/heads/{BRANCH}\n".encode(),
-        b"committer Workers <workers@example.org> %d +0000\n" % generator.NOW.timestamp(),
-        b"data 6\ndeltas\n" + f"from refs/heads/{BRANCH}^0\n".encode(),
-    ]
-    for name, data in deltas:
-        stream.append(f"M 100644 inline {inbox}/{name}\ndata {len(data)}\n".encode() + data + b"\n")
-    command = ["git", "-C", str(repository), "-c", "fastimport.unpackLimit=0", "fast-import", "--quiet"]
-    subprocess.run(command, input=b"".join(stream), check=True)
+    head = f"commit refs/heads/{BRANCH}\n{_COMMITTED}from refs/heads/{BRANCH}^0\n".encode()
+    fast_import(repository, chain([head], (_file(f"{inbox}/{name}", data) for name, data in deltas)))
     _pack(repository)
+
+
+def commit_branches(repository: Path, deltas: Iterable[Delta]) -> None:
+    """Each delta as the only commit of a worker's orphan branch `deltas/<worker>`, as `submit` leaves it."""
+    fast_import(
+        repository,
+        (
+            f"commit refs/heads/deltas/{json.loads(data)['stream_id']}\n{_COMMITTED}".encode() + _file(name, data)
+            for name, data in deltas
+        ),
+    )
+    _pack(repository)
+
+
+def fast_import(repository: Path, stream: Iterable[bytes]) -> None:
+    """Give git what it is to make, piece by piece: a frame need not be in memory at once."""
+    command = ["git", "-C", str(repository), "-c", "fastimport.unpackLimit=0", "fast-import", "--quiet"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.writelines(stream)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+
+
+_COMMITTED = f"committer Workers <workers@example.org> {generator.NOW.timestamp():.0f} +0000\ndata 6\ndeltas\n"
+
+
+def _file(path: str, data: bytes) -> bytes:
+    return f"M 100644 inline {path}\ndata {len(data)}\n".encode() + data + b"\n"
 
 
 def _pack(repository: Path, *how: str) -> None:
