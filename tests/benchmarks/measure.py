@@ -87,12 +87,16 @@ def run(program: Sequence[str], source: Path, scratch: Path, *, work_tree: bool,
     except subprocess.CalledProcessError as problem:
         shutil.rmtree(folder)
         raise SystemExit(f"{shlex.join(problem.cmd)} on {source.name} ended with {problem.returncode}") from None
-    seconds, said = seen.seconds, seen.said
-    stages = said["stages"] | {"start": seconds - sum(said["stages"].values()) + said["stages"].pop("imports", 0.0)}
-    tree = subprocess.run(["git", "-C", folder, "rev-parse", f"{BRANCH}^{{tree}}"], stdout=subprocess.PIPE, check=True)
-    return Run(
-        seconds, seen.processor, stages, said["memory"], seen.children, seen.together, tree.stdout.decode().strip()
-    ), folder
+    return as_run(seen, folder), folder
+
+
+def as_run(seen: Seen, repository: Path) -> Run:
+    """What was seen of a merge that ended in a repository's branch. `start` is what no stage accounts for."""
+    stages = dict(seen.said["stages"])
+    stages["start"] = seen.seconds - sum(stages.values()) + stages.pop("imports", 0.0)
+    command = ["git", "-C", repository, "rev-parse", f"{BRANCH}^{{tree}}"]
+    tree = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode().strip()
+    return Run(seen.seconds, seen.processor, stages, seen.said["memory"], seen.children, seen.together, tree)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""One measured merge of ours, in a process of its own: what `dreamcatcher merge` does in a clone, with a stopwatch.
+"""One measured merge of ours, in a process of its own: what `dreamcatcher merge` does in a clone or with a remote.
 
-The stopwatch is put around the names that `merge_bot.frame` calls, so nothing in the merge knows of it.
+A stopwatch is put around the names that `merge_bot.frame` calls, so nothing in the merge knows of it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.benchmarks.stopwatch import Stopwatch
@@ -40,6 +41,26 @@ def main(folder: Path) -> dict[str, Any]:
     return watch.report() | {"commit": result.published.commit}
 
 
+def by_branches(url: str) -> dict[str, Any]:
+    """Fetch a remote's branch and all delta branches, merge what is pending, and push."""
+    watch = Stopwatch()
+    with watch("imports"):
+        from merge_bot.git.remote import Remote
+        from merge_bot.publish.push import PushPublisher
+        from merge_bot.remote_clone import RemoteClone
+        from merge_bot.target import Target
+        from tests.benchmarks.generator import NOW
+
+        put_in(watch)
+        PushPublisher.publish = watch.timed("publish", PushPublisher.publish)  # type: ignore[method-assign]
+        Remote.fetch = watch.timed("fetch", Remote.fetch)  # type: ignore[method-assign]
+        Remote.advertised = watch.timed("fetch", Remote.advertised)  # type: ignore[method-assign]
+        Remote.push = watch.timed("push", Remote.push)  # type: ignore[method-assign]
+    with TemporaryDirectory() as nowhere, watch("open"), RemoteClone.open(Target(url, root=nowhere)) as clone:
+        result = clone.merge(NOW)
+    return watch.report() | {"commit": result.published.commit}
+
+
 def put_in(watch: Stopwatch) -> None:
     """Put the stopwatch around each stage."""
     from importlib import import_module
@@ -52,4 +73,5 @@ def put_in(watch: Stopwatch) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(Path(sys.argv[1]))))
+    place = sys.argv[1]
+    print(json.dumps(by_branches(place) if ":" in place else main(Path(place))))

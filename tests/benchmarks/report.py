@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from tests.benchmarks.generator import Shape
-from tests.benchmarks.measure import Runs
+from tests.benchmarks.measure import Run, Runs
 from tests.benchmarks.paper import heading, table
 
 STAGES = ("start", "open", "collect", "validate", "merge", "check", "snapshot", "write", "publish")
@@ -81,18 +81,19 @@ class Goal:
 GOAL_HEADING = ("goal", "wanted", "measured", "in CPU time", "")
 
 
+def ratio(above: Sequence[Run], below: Sequence[Run], what: str) -> float:
+    """The median of the ratios of runs that followed each other. What is run once is held against the first run."""
+    return float(median(getattr(one, what) / getattr(two, what) for one, two in zip(above, below, strict=False)))
+
+
 def goals(measured: Sequence[Measured]) -> list[Goal]:
     """Every goal whose cases were measured. Ratios are medians of the ratios of runs that followed each other."""
     of = {(one.case.name, one.case.way): one.runs.runs for one in measured}
     found: list[Goal] = []
 
-    def ratio(above: tuple[str, str], below: tuple[str, str], what: str) -> float:
-        pairs = zip(of[above], of[below], strict=False)  # what is run once is held against the first run
-        return float(median(getattr(one, what) / getattr(two, what) for one, two in pairs))
-
     def compare(text: str, wanted: float, above: tuple[str, str], below: tuple[str, str], at_least: bool) -> None:
         if above in of and below in of:
-            seconds, processor = ratio(above, below, "seconds"), ratio(above, below, "processor")
+            seconds, processor = (ratio(of[above], of[below], what) for what in ("seconds", "processor"))
             found.append(Goal(text, wanted, seconds, at_least, processor))
 
     ours, plain, one_line = ("L", "ours"), ("L", "plain"), ("L", "plain, one line")
@@ -100,7 +101,9 @@ def goals(measured: Sequence[Measured]) -> list[Goal]:
     compare("L: the time of the plain way without indentation over ours", 10, one_line, ours, True)
     for text, other in (("plain way's", plain), ("plain way's without indentation", one_line)):
         if ours in of and other in of:
-            found.append(Goal(f"L: our peak memory over the {text}", 0.25, ratio(ours, other, "together"), False))
+            found.append(
+                Goal(f"L: our peak memory over the {text}", 0.25, ratio(of[ours], of[other], "together"), False)
+            )
     compare("L: our time over the floor's", 2.5, ours, ("L", "floor"), False)
     compare("S: our time over the plain way's", 1, ("S", "ours"), ("S", "plain"), False)
     compare("ten times the deltas (100 to 1,000, onto a million): the time", 11, ours, ("L/10", "ours"), False)
@@ -111,7 +114,7 @@ def goals(measured: Sequence[Measured]) -> list[Goal]:
     compare("XL: the plain way's time over ours", 10, ("XL", "plain"), extra_large, True)
     if extra_large in of and ours in of:
         compare("five times the records (L to XL): the time", 5.5, extra_large, ours, False)
-        more = ratio(extra_large, ours, "together")
+        more = ratio(of[extra_large], of[ours], "together")
         found.append(Goal("five times the records (L to XL): our peak memory", 5, more, False))
     return found
 

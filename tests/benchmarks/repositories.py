@@ -12,13 +12,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import partial
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.benchmarks import generator, plain
 from tests.benchmarks.generator import Delta, Shape
+
+if TYPE_CHECKING:
+    from merge_bot.clone import Clone
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas"
@@ -97,19 +102,26 @@ def _make_state(folder: Path, thousands: int) -> None:
 
 def make_our_state(thousands: int, folder: Path) -> None:
     """A bare repository whose state was merged from deltas, frame by frame."""
-    from merge_bot.clone import Clone
     from merge_bot.frame import run_frame
     from merge_bot.publish.commit import CommitPublisher
     from merge_bot.transports.memory import MemoryTransport
+
+    one = begun(folder)
+    publisher = CommitPublisher(one.repository, one.ref, one.author())
+    for _, deltas in generator.state_deltas(thousands):
+        transport = MemoryTransport((f"{INBOX}/{name}", data) for name, data in deltas)
+        run_frame(one.repository, one.base(), transport, publisher, generator.NOW)
+
+
+def begun(folder: Path) -> Clone:
+    """A new bare repository in which frame 1 is open."""
+    from merge_bot.clone import Clone
 
     _run("git", "init", "--quiet", "--bare", "--initial-branch", BRANCH, folder)
     schemas = {file.name: file.read_bytes() for file in SCHEMAS.glob("*.schema.json")}
     one = Clone.open(str(folder))
     one.begin(one.plan({}, schemas, generator.BEGIN, 1), generator.BEGIN)
-    publisher = CommitPublisher(one.repository, one.ref, one.author())
-    for _, deltas in generator.state_deltas(thousands):
-        transport = MemoryTransport((f"{INBOX}/{name}", data) for name, data in deltas)
-        run_frame(one.repository, one.base(), transport, publisher, generator.NOW)
+    return one
 
 
 def make_plain_state(thousands: int, folder: Path, *, indented: bool = True) -> None:
@@ -139,9 +151,14 @@ def _in_a_process(work: str) -> None:
 
 def commit(repository: Path, inbox: str, deltas: Iterable[Delta]) -> None:
     """Commit delta files into a bare repository, as the writers' pushes would leave them."""
-    head = f"commit refs/heads/{BRANCH}\n{_COMMITTED}from refs/heads/{BRANCH}^0\n".encode()
-    fast_import(repository, chain([head], (_file(f"{inbox}/{name}", data) for name, data in deltas)))
+    arrive(repository, inbox, deltas)
     _pack(repository)
+
+
+def arrive(repository: Path, inbox: str, deltas: Iterable[Delta], when: datetime = generator.NOW) -> None:
+    """The same, left as it was written."""
+    head = f"commit refs/heads/{BRANCH}\n{_committed(when)}from refs/heads/{BRANCH}^0\n".encode()
+    fast_import(repository, chain([head], (_file(f"{inbox}/{name}", data) for name, data in deltas)))
 
 
 def commit_branches(repository: Path, deltas: Iterable[Delta]) -> None:
@@ -149,7 +166,8 @@ def commit_branches(repository: Path, deltas: Iterable[Delta]) -> None:
     fast_import(
         repository,
         (
-            f"commit refs/heads/deltas/{json.loads(data)['stream_id']}\n{_COMMITTED}".encode() + _file(name, data)
+            f"commit refs/heads/deltas/{json.loads(data)['stream_id']}\n{_committed(generator.NOW)}".encode()
+            + _file(name, data)
             for name, data in deltas
         ),
     )
@@ -166,7 +184,8 @@ def fast_import(repository: Path, stream: Iterable[bytes]) -> None:
         raise subprocess.CalledProcessError(process.returncode, command)
 
 
-_COMMITTED = f"committer Workers <workers@example.org> {generator.NOW.timestamp():.0f} +0000\ndata 6\ndeltas\n"
+def _committed(when: datetime) -> str:
+    return f"committer Workers <workers@example.org> {when.timestamp():.0f} +0000\ndata 6\ndeltas\n"
 
 
 def _file(path: str, data: bytes) -> bytes:
