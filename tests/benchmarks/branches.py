@@ -23,7 +23,7 @@ from tests.benchmarks.served import NAME, served
 
 OURS, FLOOR = "ours", "floor"
 PROGRAMS = {OURS: "tests.benchmarks.ours", FLOOR: "tests.benchmarks.floor"}
-SIZES = {"S": Shape(10, 20, 1), "M": Shape(100, 60, 100), "L": Shape(1000, 200, 1000)}
+SIZES = {"S": Shape(10, 20, 1), "M": Shape(100, 60, 100), "L": Shape(1000, 200, 1000), "tiny": Shape(3, 20, 1)}
 STAGES = ("start", "open", "fetch", "collect", "validate", "merge", "check", "snapshot", "publish", "push")
 WANTED = 2.5
 

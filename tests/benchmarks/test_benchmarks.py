@@ -32,8 +32,9 @@ COLLECTION = {
 }
 SPELL = """
 from hashlib import sha256
-from tests.benchmarks.generator import Shape, frame_deltas, state_deltas
+from tests.benchmarks.generator import Shape, frame_deltas, state_deltas, steady_frames
 deltas = [delta for _, frame in state_deltas(2) for delta in frame] + list(frame_deltas(Shape(12, 60, 2), 3))
+deltas += [delta for _, frame in steady_frames(2, 20, 3) for delta in frame]
 print(sha256(repr(deltas).encode()).hexdigest())
 """
 
