@@ -7,6 +7,7 @@ import os
 import resource
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -110,19 +111,38 @@ class Seen:
     said: dict[str, Any]
 
 
-def watched(command: Sequence[str]) -> Seen:
-    """Run a Python program of this project from start to end. Raises CalledProcessError where it fails."""
+def watched(command: Sequence[str], most: float | None = None) -> Seen:
+    """Run a Python program of this project from start to end.
+
+    Raises CalledProcessError where it fails, TimeoutExpired where it takes more than `most` seconds.
+    """
     before, begin = _processor_time(), time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
     watcher = _Watcher(process.pid)
-    out, _ = process.communicate()
-    seconds, processor = time.perf_counter() - begin, _processor_time() - before
-    watcher.stop()
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
+    try:
+        out = finished(process, most)
+        seconds, processor = time.perf_counter() - begin, _processor_time() - before
+    finally:
+        watcher.stop()
     said = json.loads(out)
     together = max(watcher.together, said["memory"])  # between two looks it may have been more
     return Seen(seconds, processor, watcher.children, together, said)
+
+
+def finished(process: subprocess.Popen[bytes], most: float | None) -> bytes:
+    """What a process says on stdout until its end; it leads a session of its own, which ends with it.
+
+    Raises CalledProcessError where it fails, TimeoutExpired where it takes more than `most` seconds.
+    """
+    try:
+        out, err = process.communicate(timeout=most)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args, out, err)
+    return out
 
 
 def _processor_time() -> float:
