@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,21 @@ class Loro:
         saved = base.export(ExportMode.Snapshot())
         (folder / "state").write_bytes(saved)
         known = base.oplog_vv
+        replica = _document(2)
+        replica.import_(saved)
+        replica.get_deep_value()  # it loads on first use, and each worker's copy would do so anew
         for number, delta in enumerate(work.deltas):
-            replica = _document(2 + number)
-            replica.import_(saved)
+            if worker := os.fork():
+                if os.waitpid(worker, 0)[1]:
+                    raise ChildProcessError(f"the worker {delta['stream_id']} failed")
+                continue
+            replica.peer_id = 2 + number
             _write(replica, delta)
             update = replica.export(ExportMode.Updates(known))
             (folder / "updates" / f"{number:04}").write_bytes(update)
             if not number % 10:
                 (folder / "updates" / f"{number:04} 2").write_bytes(update)
+            os._exit(0)
 
     def merge(self, folder: Path) -> None:
         document = LoroDoc()

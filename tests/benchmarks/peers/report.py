@@ -117,7 +117,7 @@ def markdown(sizes: Sequence[Size], plot: str | None) -> list[str]:
         what = f"{shape.deltas:,} deltas of {shape.records} records onto {shape.state:,},000 records"
         of = ", ".join(f"{name} {value}" for name, value in size.machine.items())
         lines += [f"## {size.name}: {what}", "", f"Written by `{size.command}` ({of}).", ""]
-        lines += [*paper.table(list(rows(size.measured))), ""]
+        lines += [*paper.table(list(rows(size.measured)), 8), ""]
     lines += ["## What the numbers do not say", ""]
     told = {one.entry.name: one.entry for size in sizes for one in size.measured}.values()
     heading = ("peer", "modelled as", "its time leaves out", "it has no words for")
