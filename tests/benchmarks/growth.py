@@ -12,8 +12,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 
@@ -34,8 +35,9 @@ KILOBYTE = 1000
 class Mark:
     """The repository after so many frames. Bytes but for `processor` and `seconds`, which are medians of a merge.
 
-    `deltas`: of all delta files; `written`: of all packs as they were written; `packed`: of what `git gc` made of them;
-    `indexes`: of the indexes beside. `places`: what a frame writes now, by kind and place, in bytes.
+    `deltas`: of all delta files; `written`: of all packs as they were written; `packed`: of what `git gc` made of
+    them; `indexes`: of the indexes beside. `reads`: objects whose content the newest merge read. `places`: what a
+    frame writes now, by kind and place, in bytes.
     """
 
     frame: int
@@ -46,25 +48,25 @@ class Mark:
     files: int
     folders: int
     objects: int
+    reads: int
     processor: float
     seconds: float
     places: dict[str, float] = field(default_factory=dict)
 
 
+NOTHING = Mark(0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
+
+
 def grow(folder: Path, frames: int, every: int, deltas: int, records: int) -> Iterator[Mark]:
     """A new repository that takes in frame after frame; what it is like after each `every` of them."""
-    from merge_bot.clone import Clone
-
     begun(folder).repository.close()
     came, written, known = 0, 0, _packs(folder)
     costs: list[tuple[float, float]] = []
     for frame, some in steady_frames(deltas, records, frames - 1):
         arrive(folder, INBOX, some, steady_time(frame))
         came += sum(len(data) for _, data in some)
-        used, begin = _processor(), time.perf_counter()
-        with Clone.open(str(folder)) as clone:
-            clone.merge(steady_time(frame))
-        costs.append((_processor() - used, time.perf_counter() - begin))
+        cost, reads = _merge(folder, steady_time(frame))
+        costs = [*costs, cost][-WINDOW:]
         packs = _packs(folder)
         written += sum(size for name, size in packs.items() if name not in known and name.endswith(".pack"))
         places = _places(folder, min(WINDOW, frame)) if frame % every == 0 else {}
@@ -73,10 +75,32 @@ def grow(folder: Path, frames: int, every: int, deltas: int, records: int) -> It
             packs = _packs(folder)
         known = packs
         if frame % every == 0:
-            window = costs[-WINDOW:]
-            cost = median(one for one, _ in window), median(one for _, one in window)
             sizes = (sum(size for name, size in packs.items() if name.endswith(end)) for end in (".pack", ".idx"))
-            yield Mark(frame, came, written, *sizes, *_counted(folder), *cost, places)
+            typical = (median(column) for column in zip(*costs, strict=True))
+            yield Mark(frame, came, written, *sizes, *_counted(folder), reads, *typical, places)
+
+
+def _merge(folder: Path, now: datetime) -> tuple[tuple[float, float], int]:
+    """One merge: what it cost in processor time and in seconds, and how many objects' contents it read."""
+    from merge_bot.clone import Clone
+    from merge_bot.git.objects import Objects
+
+    read_many, reads = Objects.read_many, 0
+
+    def counting(self: Objects, names: Iterable[str], kind: str = "blob") -> dict[str, bytes]:
+        nonlocal reads
+        found = read_many(self, names, kind)
+        reads += len(found)
+        return found
+
+    used, begin = _processor(), time.perf_counter()
+    Objects.read_many = counting  # type: ignore[method-assign]
+    try:
+        with Clone.open(str(folder)) as clone:
+            clone.merge(now)
+    finally:
+        Objects.read_many = read_many  # type: ignore[method-assign]
+    return (_processor() - used, time.perf_counter() - begin), reads
 
 
 def _packs(folder: Path) -> dict[str, int]:
@@ -137,7 +161,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command += f" --deltas {options.deltas} --records {options.records}"
     lines = [*paper.heading(f"A repository over {options.frames:,} frames", command, machine), *EXPLAINED, ""]
     lines += [f"Each frame: {options.deltas} deltas of {options.records} records.", ""]
-    lines += [*paper.table(list(rows(marks))), "", "## What a frame writes", "", *EXPLAINED_PLACES, ""]
+    told = ", ".join(f"{what} {times:.2f}" for what, times in grown(marks).items())
+    what = f"At frame {marks[-1].frame:,} a frame costs, in times of what it did at frame {marks[0].frame:,}: {told}."
+    lines += [*paper.table(list(rows(marks))), "", what, "", "## What a frame writes", "", *EXPLAINED_PLACES, ""]
     lines += paper.table(list(place_rows(marks)))
     paper.keep(options.output, {"command": command, "machine": machine, "marks": [asdict(one) for one in marks]}, lines)
     print(f"Written: {options.output.with_suffix('.md')}")
@@ -148,20 +174,36 @@ def rows(marks: Sequence[Mark]) -> Iterator[tuple[str, ...]]:
     """A heading, then a row a mark. What a frame has is that of the frames since the mark before."""
     yield (
         "frames", "deltas, kB a frame", "written, kB a frame", "packed, kB a frame", "packed over deltas",
-        "packed in all, MB", "files", "folders", "objects", "CPU a frame, s", "seconds",
+        "packed in all, MB", "files", "folders", "objects", "reads", "CPU a frame, s", "seconds",
     )  # fmt: skip
-    before = Mark(0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0)
-    for one in marks:
-        frames = one.frame - before.frame
-        came, written, packed = (
-            (getattr(one, what) - getattr(before, what)) / frames / KILOBYTE for what in ("deltas", "written", "packed")
-        )
+    for one, (came, written, packed) in zip(marks, _a_frame(marks), strict=True):
         yield (
             f"{one.frame:,}", f"{came:.1f}", f"{written:.1f}", f"{packed:.1f}", f"{packed / came:.2f}",
             f"{one.packed / KILOBYTE**2:.1f}", f"{one.files:,}", f"{one.folders:,}", f"{one.objects:,}",
-            f"{one.processor:.3f}", f"{one.seconds:.3f}",
+            f"{one.reads:,}", f"{one.processor:.3f}", f"{one.seconds:.3f}",
         )  # fmt: skip
+
+
+def _a_frame(marks: Sequence[Mark]) -> Iterator[tuple[float, ...]]:
+    """Kilobytes a frame since the mark before: of deltas, as written, packed."""
+    before = NOTHING
+    for one in marks:
+        frames = (one.frame - before.frame) * KILOBYTE
+        whats = ("deltas", "written", "packed")
+        yield tuple((getattr(one, what) - getattr(before, what)) / frames for what in whats)
         before = one
+
+
+def grown(marks: Sequence[Mark]) -> dict[str, float]:
+    """How many times as much a frame costs at the last mark as at the first."""
+    first, last = marks[0], marks[-1]
+    added = list(_a_frame(marks))
+    return {
+        "packed": added[-1][2] / added[0][2],
+        "written": added[-1][1] / added[0][1],
+        "reads": last.reads / first.reads,
+        "CPU": last.processor / first.processor,
+    }
 
 
 def place_rows(marks: Sequence[Mark]) -> Iterator[tuple[str, ...]]:
@@ -178,8 +220,9 @@ EXPLAINED = (
     "made of them (as a hosting service does, and git itself at fifty packs; here every fifty frames): what a frame",
     "added since the mark before. *packed over deltas* holds that against the bytes of the delta files, which are",
     "kept whole in the archive; beside them there are the state's own files, receipts, ledger, keys and manifests.",
+    "Files and folders are those of the newest commit. *reads* are the objects that the newest merge read from git.",
     "CPU and seconds are those of the merge alone, without the start of an interpreter: medians of the ten frames",
-    "before the mark. Files and folders are those of the newest commit.",
+    "before the mark.",
 )
 EXPLAINED_PLACES = (
     "As written, before `git gc`: the mean of the ten frames before a mark, by part of the state. A folder is written",

@@ -31,6 +31,7 @@ def test_frames_add_up(tmp_path: Path) -> None:
     packs = [one.stat().st_size for one in (folder / "objects" / "pack").glob("*.pack")]
     assert [second.packed] == packs
     assert first.written < second.written
+    assert 20 < first.reads <= second.reads
     assert second.packed < second.written
     assert {"frames", "posts", "folders of posts", "_control/keys", "commits"} <= set(second.places)
 
@@ -60,13 +61,14 @@ def test_an_object_has_its_place(kind: str, path: str, place: str) -> None:
 
 def test_rows_tell_what_a_frame_added_since_the_mark_before() -> None:
     marks = [
-        Mark(100, 1_000_000, 2_000_000, 1_500_000, 0, 10, 5, 20, 0.01, 0.02),
-        Mark(200, 3_000_000, 6_000_000, 2_500_000, 0, 20, 9, 40, 0.01, 0.02),
+        Mark(100, 1_000_000, 2_000_000, 1_500_000, 0, 10, 5, 20, 50, 0.01, 0.02),
+        Mark(200, 3_000_000, 6_000_000, 2_500_000, 0, 20, 9, 40, 75, 0.04, 0.02),
     ]
     assert [row[:6] for row in list(growth.rows(marks))[1:]] == [
         ("100", "10.0", "20.0", "15.0", "1.50", "1.5"),
         ("200", "20.0", "40.0", "10.0", "0.50", "2.5"),
     ]
+    assert growth.grown(marks) == pytest.approx({"packed": 10 / 15, "written": 2, "reads": 1.5, "CPU": 4})
 
 
 def test_the_report_is_written(tmp_path: Path) -> None:
