@@ -27,7 +27,7 @@ from tests.benchmarks import paper
 from tests.benchmarks.served import NAME, served
 
 UNTIL_IN, RETRIES, BRANCHES = "one branch, until it is in", "one branch, five retries", "a branch a worker"
-MOST = {UNTIL_IN: 10_000, RETRIES: 6, BRANCHES: 6}
+MOST = {UNTIL_IN: 1_000, RETRIES: 6, BRANCHES: 6}
 """Pushes that a worker tries at most."""
 
 WORKERS = (1, 2, 5, 10, 20, 40, 70, 100)

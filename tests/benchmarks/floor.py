@@ -86,7 +86,7 @@ def by_branches(url: str, watch: Stopwatch) -> dict[str, Any]:
 
 def _pending(folder: Path, objects: Objects) -> list[str]:
     """The blobs of the deltas in the inbox, or of each fetched branch's newest commit."""
-    command = ["git", "-C", folder, "for-each-ref", "--format=%(tree)", DELTAS]
+    command = ["git", "-C", str(folder), "for-each-ref", "--format=%(tree)", DELTAS]
     trees = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode().split()
     if not trees:
         return [blob for name, blob in objects.tree(f"{BRANCH}:{INBOX}").items() if name.endswith(".json")]

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -68,16 +68,19 @@ def grow(folder: Path, frames: int, every: int, deltas: int, records: int) -> It
         cost, reads = _merge(folder, steady_time(frame))
         costs = [*costs, cost][-WINDOW:]
         packs = _packs(folder)
-        written += sum(size for name, size in packs.items() if name not in known and name.endswith(".pack"))
+        written += _sum({name: size for name, size in packs.items() if name not in known}, ".pack")
         places = _places(folder, min(WINDOW, frame)) if frame % every == 0 else {}
         if frame % every == 0 or frame % TIDY_EVERY == 0:
             _git(folder, "gc", "--quiet", "--prune=now")
             packs = _packs(folder)
         known = packs
         if frame % every == 0:
-            sizes = (sum(size for name, size in packs.items() if name.endswith(end)) for end in (".pack", ".idx"))
-            typical = (median(column) for column in zip(*costs, strict=True))
-            yield Mark(frame, came, written, *sizes, *_counted(folder), reads, *typical, places)
+            packed, indexes = (
+                sum(size for name, size in packs.items() if name.endswith(end)) for end in (".pack", ".idx")
+            )
+            processor, seconds = (median(column) for column in zip(*costs, strict=True))
+            counted = _counted(folder)
+            yield Mark(frame, came, written, packed, indexes, *counted, reads, processor, seconds, places)
 
 
 def _merge(folder: Path, now: datetime) -> tuple[tuple[float, float], int]:
@@ -105,6 +108,10 @@ def _merge(folder: Path, now: datetime) -> tuple[tuple[float, float], int]:
 
 def _packs(folder: Path) -> dict[str, int]:
     return {one.name: one.stat().st_size for one in (folder / "objects" / "pack").iterdir()}
+
+
+def _sum(packs: Mapping[str, int], ending: str) -> int:
+    return sum(size for name, size in packs.items() if name.endswith(ending))
 
 
 def _processor() -> float:

@@ -108,6 +108,7 @@ def measure(size: str, entries: Sequence[Entry], bounds: Bounds, scratch: Path) 
     measured = [Measured(size, entry, missing=_missing(entry) or entry.too_much(shape)) for entry in entries]
     for number, one in enumerate(measured):
         if not one.missing:
+            print(f"{size}, {one.entry.name}: preparing", flush=True)
             one.missing = _step("prepare", one.entry, _new(scratch / f"{size}-{number}"), shape, bounds)[0]
     for run in range(bounds.runs):
         for number, one in enumerate(measured):
