@@ -15,7 +15,7 @@ PROJECT := .venv/.project
 TOOLS := .venv/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow soak fuzz model coverage lint format image container-test emulator-test bench bench-short bench-peers lock clean
+.PHONY: help setup demo test test-slow soak fuzz model coverage lint format image container-test emulator-test bench bench-short bench-xl bench-branches bench-growth bench-contention bench-peers lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,18 @@ bench: $(TOOLS) ## measure frames of all sizes beside a plain implementation
 
 bench-short: $(TOOLS) ## measure small frames, in under a minute
 	$(BIN)/python -m tests.benchmarks --short --output tests/benchmarks/results/scratch/short $(ARGS)
+
+bench-xl: $(TOOLS) ## measure a frame of a million records (ARGS="--cache FOLDER")
+	$(BIN)/python -m tests.benchmarks --sizes XL --runs 3 --output tests/benchmarks/results/xl $(ARGS)
+
+bench-branches: $(TOOLS) ## measure a frame whose deltas came by 1,000 branches, from fetch to push
+	$(BIN)/python -m tests.benchmarks.branches $(ARGS)
+
+bench-growth: $(TOOLS) ## measure how a repository grows over 1,000 frames
+	$(BIN)/python -m tests.benchmarks.growth $(ARGS)
+
+bench-contention: .cache/peers/.whole ## let up to 100 workers push at once, to one branch and to a branch each
+	.cache/peers/bin/python -m tests.benchmarks.contention $(ARGS)
 
 bench-peers: .cache/peers/.whole ## give the same frames to other tools: jsonmerge, SQLite, DuckDB, CRDTs, git (ARGS=--help)
 	.cache/peers/bin/python -m tests.benchmarks.peers $(ARGS)

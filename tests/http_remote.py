@@ -36,7 +36,8 @@ class HttpRemote:
 
     def __init__(self, path: Path, token: str | None = None, port: int = 0) -> None:
         self.path = path
-        self.repo = Repo.init(path / "world.git", "--bare")
+        place = path / "world.git"
+        self.repo = Repo(place) if place.exists() else Repo.init(place, "--bare")
         for setting in (
             "http.receivepack=true",
             "uploadpack.allowFilter=true",

@@ -7,34 +7,33 @@ from __future__ import annotations
 
 import argparse
 import compileall
-import json
 import os
-import platform
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import contents, report
+from tests.benchmarks import contents, paper, report
 from tests.benchmarks.generator import Shape
 from tests.benchmarks.measure import Runs, run
 from tests.benchmarks.report import Case, Measured
 from tests.benchmarks.repositories import BRANCH, ROOT, Repositories
 
-OURS, FILES, PLAIN, ONE_LINE = "ours", "ours, files", "plain", "plain, one line"
+OURS, FILES, PLAIN, ONE_LINE, FLOOR = "ours", "ours, files", "plain", "plain, one line", "floor"
 PROGRAMS = {
     OURS: ["tests.benchmarks.ours"],
     FILES: ["tests.benchmarks.ours"],
     PLAIN: ["tests.benchmarks.plain"],
     ONE_LINE: ["tests.benchmarks.plain", "--one-line"],
+    FLOOR: ["tests.benchmarks.floor"],
 }
-L = Shape(1000, 200, 1000)
+BARE = (OURS, FLOOR)
+L, XL = Shape(1000, 200, 1000), Shape(10_000, 100, 1000)
 CASES = {
     "S": [Case("S", Shape(10, 20, 1), way, 1) for way in PROGRAMS],
     "M": [Case("M", Shape(100, 60, 100), way, 100) for way in PROGRAMS],
@@ -45,21 +44,27 @@ CASES = {
         Case("small onto 10k", Shape(10, 20, 10), OURS, 10),
         Case("small onto 1M", Shape(10, 20, 1000), OURS, 10),
     ],
+    "XL": [
+        Case("L", L, OURS, 1000),
+        Case("XL", XL, OURS, 1000),
+        Case("XL", XL, FLOOR, 1000),
+        Case("XL", XL, PLAIN, 1000, once=True),
+    ],
     "small": [Case("half M", Shape(50, 60, 10), way, 10) for way in PROGRAMS],
 }
-RESULTS = Path(__file__).parent / "results"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, show, write; 1 if contents differ."""
     options = _options(arguments)
+    machine = paper.machine()
     console = Console(width=None if sys.stdout.isatty() else 200)
     cases = list(dict.fromkeys(case for size in options.sizes.split(",") for case in CASES[size]))
     with tempfile.TemporaryDirectory(dir=options.cache, prefix="runs-") as scratch:
         measured = _measure(cases, options, Path(scratch), console)
     found = differences(measured)
     _show(console, measured)
-    _write(options.output, measured, options.command)
+    _write(options.output, measured, options.command, machine)
     for difference in found:
         console.print(f"[red]Different records:[/] {difference}")
     return 1 if found else 0
@@ -82,7 +87,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     place = f" --cache {options.cache}" if options.cache else ""
     options.cache = options.cache or Path(tempfile.gettempdir(), f"dreamcatcher-benchmarks-{os.getuid()}")
     options.cache.mkdir(parents=True, exist_ok=True)
-    options.output = options.output or RESULTS / ("short" if options.short else "full")
+    options.output = options.output or paper.RESULTS / ("short" if options.short else "full")
     options.command = "python -m tests.benchmarks " + ("--short" if options.short else f"--sizes {options.sizes}")
     options.command += f" --runs {options.runs}{place}"
     return options
@@ -112,10 +117,12 @@ def _measure(cases: Sequence[Case], options: argparse.Namespace, scratch: Path, 
     for number in range(options.runs):
         for one, source in zip(measured, sources, strict=True):
             case = one.case
+            if number and case.once:
+                continue
             with console.status(f"{case.name}, {case.way}: run {number + 1} of {options.runs}"):
-                found, folder = run(PROGRAMS[case.way], source, scratch, work_tree=case.way != OURS)
+                found, folder = run(PROGRAMS[case.way], source, scratch, work_tree=case.way not in BARE)
                 one.runs.runs.append(found)
-                if number == 0:
+                if number == 0 and case.way != FLOOR:
                     read = contents.of_plain if case.way in (PLAIN, ONE_LINE) else contents.of_ours
                     one.contents = read(folder, BRANCH)
                 shutil.rmtree(folder)
@@ -128,7 +135,7 @@ def differences(measured: Sequence[Measured]) -> list[str]:
     found = []
     first: dict[str, Measured] = {}
     for one in measured:
-        other = first.setdefault(one.case.name, one)
+        other = first.setdefault(one.case.name, one) if one.contents else one
         for name, content in one.contents.items():
             if content != other.contents[name]:
                 found.append(
@@ -154,18 +161,13 @@ def _show(console: Console, measured: Sequence[Measured]) -> None:
         console.print(f"[{colour}]{reached}[/]: {text}: {found}{by_processor}, wanted {wanted}", highlight=False)
 
 
-def _write(output: Path, measured: Sequence[Measured], command: str) -> None:
-    git = subprocess.run(["git", "--version"], stdout=subprocess.PIPE, check=True, text=True).stdout.split()[-1]
-    machine = {"cores": os.cpu_count(), "Python": platform.python_version(), "git": git}
+def _write(output: Path, measured: Sequence[Measured], command: str, machine: Mapping[str, Any]) -> None:
     goals = [
         dict(zip(("goal", "wanted", "measured", "processor", "reached"), goal.row(), strict=True))
         for goal in report.goals(measured)
     ]
-    value: dict[str, Any] = {"command": command, "machine": machine, "goals": goals}
-    value["cases"] = [one.as_json() for one in measured]
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.with_suffix(".json").write_text(json.dumps(value, indent=2) + "\n", "utf-8")
-    output.with_suffix(".md").write_text(report.markdown(measured, machine, command), "utf-8")
+    value = {"command": command, "machine": machine, "goals": goals, "cases": [one.as_json() for one in measured]}
+    paper.keep(output, value, report.markdown(measured, machine, command))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ MIX = {"comments_added": 55, "posts_created": 25, "soul_updates": 13, "profile_u
 PER_STATE_DELTA = 1_000
 STATE_DELTAS_A_FRAME = 10
 FIRST_AGENTS, AGENTS_A_DELTA, CHANNELS = 20, 2, 12
+NEWCOMER_EVERY = 25
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 FRAME_BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -72,6 +73,36 @@ def frame_deltas(shape: Shape, frame: int, known_thousands: int | None = None) -
         stream, moment, delta = _frame_delta(shape, number, known, earlier)
         yield _file(stream, moment, delta, frame=frame, default_spelling=number % 10 == 9)
         earlier = delta
+
+
+def steady_frames(deltas: int, records: int, frames: int) -> Iterator[tuple[int, list[Delta]]]:
+    """The founder's frame, then `frames` small ones, each of `deltas` files with `records` records by the same workers.
+
+    They are a minute apart. One delta in 25 brings a new agent, and deltas are about the newest twenty.
+    """
+    yield 1, [_file(*_first_delta(), frame=1)]
+    for frame in range(2, frames + 2):
+        numbers = range((frame - 2) * deltas, (frame - 1) * deltas)
+        yield frame, [_file(*_steady_delta(number, deltas, records), frame=frame) for number in numbers]
+
+
+def steady_time(frame: int) -> datetime:
+    """When a frame of `steady_frames` is merged."""
+    return BEGIN + timedelta(minutes=frame)
+
+
+def _steady_delta(number: int, workers: int, records: int) -> tuple[str, datetime, dict[str, Any]]:
+    random = Random(f"steady {number}")
+    counts = _share(records)
+    agents = FIRST_AGENTS + number // NEWCOMER_EVERY
+    posts = counts["posts_created"] * number
+    known = _Known(agents - FIRST_AGENTS, agents, posts)
+    delta = _records(random, counts, known, range(posts + 1, posts + 1 + counts["posts_created"]), f"t{number}")
+    _own(random, delta, number % workers, workers, known)
+    if number % NEWCOMER_EVERY == NEWCOMER_EVERY - 1:
+        delta["profile_updates"][-1:] = [_new_agent(random, agents)]
+    moment = steady_time(number // workers + 2) - timedelta(seconds=workers - number % workers)
+    return f"worker-{number % workers:04}", moment, delta
 
 
 def _first_delta() -> tuple[str, datetime, dict[str, Any]]:

@@ -7,6 +7,7 @@ import os
 import resource
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -87,12 +88,16 @@ def run(program: Sequence[str], source: Path, scratch: Path, *, work_tree: bool,
     except subprocess.CalledProcessError as problem:
         shutil.rmtree(folder)
         raise SystemExit(f"{shlex.join(problem.cmd)} on {source.name} ended with {problem.returncode}") from None
-    seconds, said = seen.seconds, seen.said
-    stages = said["stages"] | {"start": seconds - sum(said["stages"].values()) + said["stages"].pop("imports", 0.0)}
-    tree = subprocess.run(["git", "-C", folder, "rev-parse", f"{BRANCH}^{{tree}}"], stdout=subprocess.PIPE, check=True)
-    return Run(
-        seconds, seen.processor, stages, said["memory"], seen.children, seen.together, tree.stdout.decode().strip()
-    ), folder
+    return as_run(seen, folder), folder
+
+
+def as_run(seen: Seen, repository: Path) -> Run:
+    """What was seen of a merge that ended in a repository's branch. `start` is what no stage accounts for."""
+    stages = dict(seen.said["stages"])
+    stages["start"] = seen.seconds - sum(stages.values()) + stages.pop("imports", 0.0)
+    command = ["git", "-C", repository, "rev-parse", f"{BRANCH}^{{tree}}"]
+    tree = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.decode().strip()
+    return Run(seen.seconds, seen.processor, stages, seen.said["memory"], seen.children, seen.together, tree)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +111,38 @@ class Seen:
     said: dict[str, Any]
 
 
-def watched(command: Sequence[str]) -> Seen:
-    """Run a Python program of this project from start to end. Raises CalledProcessError where it fails."""
+def watched(command: Sequence[str], most: float | None = None) -> Seen:
+    """Run a Python program of this project from start to end.
+
+    Raises CalledProcessError where it fails, TimeoutExpired where it takes more than `most` seconds.
+    """
     before, begin = _processor_time(), time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
     watcher = _Watcher(process.pid)
-    out, _ = process.communicate()
-    seconds, processor = time.perf_counter() - begin, _processor_time() - before
-    watcher.stop()
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
+    try:
+        out = finished(process, most)
+        seconds, processor = time.perf_counter() - begin, _processor_time() - before
+    finally:
+        watcher.stop()
     said = json.loads(out)
     together = max(watcher.together, said["memory"])  # between two looks it may have been more
     return Seen(seconds, processor, watcher.children, together, said)
+
+
+def finished(process: subprocess.Popen[bytes], most: float | None) -> bytes:
+    """What a process says on stdout until its end; it leads a session of its own, which ends with it.
+
+    Raises CalledProcessError where it fails, TimeoutExpired where it takes more than `most` seconds.
+    """
+    try:
+        out, err = process.communicate(timeout=most)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args, out, err)
+    return out
 
 
 def _processor_time() -> float:

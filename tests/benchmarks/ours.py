@@ -1,6 +1,6 @@
-"""One measured merge of ours, in a process of its own: what `dreamcatcher merge` does in a clone, with a stopwatch.
+"""One measured merge of ours, in a process of its own: what `dreamcatcher merge` does in a clone or with a remote.
 
-The stopwatch is put around the names that `merge_bot.frame` calls, so nothing in the merge knows of it.
+A stopwatch is put around the names that `merge_bot.frame` calls, so nothing in the merge knows of it.
 """
 
 from __future__ import annotations
@@ -41,6 +41,28 @@ def main(folder: Path) -> dict[str, Any]:
     return watch.report() | {"commit": result.published.commit}
 
 
+def by_branches(url: str) -> dict[str, Any]:
+    """Fetch a remote's branch and all delta branches, merge what is pending, and push."""
+    watch = Stopwatch()
+    with watch("imports"):
+        from tempfile import TemporaryDirectory
+
+        from merge_bot.git.remote import Remote
+        from merge_bot.publish.push import PushPublisher
+        from merge_bot.remote_clone import RemoteClone
+        from merge_bot.target import Target
+        from tests.benchmarks.moment import NOW
+
+        put_in(watch)
+        PushPublisher.publish = watch.timed("publish", PushPublisher.publish)  # type: ignore[method-assign]
+        Remote.fetch = watch.timed("fetch", Remote.fetch)  # type: ignore[method-assign]
+        Remote.advertised = watch.timed("fetch", Remote.advertised)  # type: ignore[method-assign]
+        Remote.push = watch.timed("push", Remote.push)  # type: ignore[method-assign]
+    with TemporaryDirectory() as nowhere, watch("open"), RemoteClone.open(Target(url, root=nowhere)) as clone:
+        result = clone.merge(NOW)
+    return watch.report() | {"commit": result.published.commit}
+
+
 def put_in(watch: Stopwatch) -> None:
     """Put the stopwatch around each stage."""
     from importlib import import_module
@@ -53,5 +75,6 @@ def put_in(watch: Stopwatch) -> None:
 
 
 if __name__ == "__main__":
+    place = sys.argv[1]
     with brief():  # as the command's process does
-        print(json.dumps(main(Path(sys.argv[1]))))
+        print(json.dumps(by_branches(place) if ":" in place else main(Path(place))))

@@ -16,6 +16,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from tests.benchmarks.delta_schema import delta_schema
 from tests.benchmarks.stopwatch import Stopwatch
 
 COLLECTIONS = ("agents", "channels", "posts", "comments", "souls", "follows", "stats")
@@ -67,21 +68,6 @@ def write(folder: Path, state: State, *, indented: bool) -> None:
             else:
                 file.write(json.dumps(value, ensure_ascii=False))
             file.write("\n")
-
-
-def delta_schema(folder: Path) -> Record:
-    """One schema for a whole delta. Updates need only their key; counters come as one object."""
-    properties: dict[str, Any] = {"frame": {"type": "integer"}, "stream_id": {"type": "string"}}
-    properties["utc"] = {"type": "string"}
-    for file in sorted(folder.glob("*.schema.json")):
-        schema = json.loads(file.read_text("utf-8"))
-        rules = schema["x-merge"]
-        if rules["strategy"] == "last-writer-wins":
-            schema["required"] = rules["key"]
-        whole = schema if rules["strategy"] == "sum" else {"type": "array", "items": schema}
-        properties |= dict.fromkeys(rules["delta"], whole)
-    required = ["frame", "stream_id", "utc"]
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
 def merge(state: State, deltas: Iterable[Record]) -> list[Record]:

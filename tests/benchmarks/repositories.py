@@ -12,13 +12,19 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import partial
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.benchmarks import generator, plain
 from tests.benchmarks.generator import Delta, Shape
 from tests.benchmarks.moment import NOW
+
+if TYPE_CHECKING:
+    from merge_bot.clone import Clone
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas"
@@ -57,6 +63,16 @@ class Repositories:
 
         return self._made(f"{kind}-{_name(shape, known)}", make)
 
+    def branches(self, shape: Shape, known: int) -> Path:
+        """Our layout as in `ours`, but each delta came by a branch of its worker's own."""
+
+        def make(folder: Path) -> None:
+            state = self._made(f"state-{shape.state}", lambda new: _make_state(new, shape.state))
+            clone(state, folder, bare=True)
+            commit_branches(folder, generator.frame_deltas(shape, self.open_frame(shape), known))
+
+        return self._made(f"branches-{_name(shape, known)}", make)
+
     @staticmethod
     def open_frame(shape: Shape) -> int:
         """The number of the frame that is measured."""
@@ -87,19 +103,26 @@ def _make_state(folder: Path, thousands: int) -> None:
 
 def make_our_state(thousands: int, folder: Path) -> None:
     """A bare repository whose state was merged from deltas, frame by frame."""
-    from merge_bot.clone import Clone
     from merge_bot.frame import run_frame
     from merge_bot.publish.commit import CommitPublisher
     from merge_bot.transports.memory import MemoryTransport
+
+    one = begun(folder)
+    publisher = CommitPublisher(one.repository, one.ref, one.author())
+    for _, deltas in generator.state_deltas(thousands):
+        transport = MemoryTransport((f"{INBOX}/{name}", data) for name, data in deltas)
+        run_frame(one.repository, one.base(), transport, publisher, NOW)
+
+
+def begun(folder: Path) -> Clone:
+    """A new bare repository in which frame 1 is open."""
+    from merge_bot.clone import Clone
 
     _run("git", "init", "--quiet", "--bare", "--initial-branch", BRANCH, folder)
     schemas = {file.name: file.read_bytes() for file in SCHEMAS.glob("*.schema.json")}
     one = Clone.open(str(folder))
     one.begin(one.plan({}, schemas, generator.BEGIN, 1), generator.BEGIN)
-    publisher = CommitPublisher(one.repository, one.ref, one.author())
-    for _, deltas in generator.state_deltas(thousands):
-        transport = MemoryTransport((f"{INBOX}/{name}", data) for name, data in deltas)
-        run_frame(one.repository, one.base(), transport, publisher, NOW)
+    return one
 
 
 def make_plain_state(thousands: int, folder: Path, *, indented: bool = True) -> None:
@@ -129,16 +152,44 @@ def _in_a_process(work: str) -> None:
 
 def commit(repository: Path, inbox: str, deltas: Iterable[Delta]) -> None:
     """Commit delta files into a bare repository, as the writers' pushes would leave them."""
-    stream = [
-        f"commit refs/heads/{BRANCH}\n".encode(),
-        b"committer Workers <workers@example.org> %d +0000\n" % NOW.timestamp(),
-        b"data 6\ndeltas\n" + f"from refs/heads/{BRANCH}^0\n".encode(),
-    ]
-    for name, data in deltas:
-        stream.append(f"M 100644 inline {inbox}/{name}\ndata {len(data)}\n".encode() + data + b"\n")
-    command = ["git", "-C", str(repository), "-c", "fastimport.unpackLimit=0", "fast-import", "--quiet"]
-    subprocess.run(command, input=b"".join(stream), check=True)
+    arrive(repository, inbox, deltas)
     _pack(repository)
+
+
+def arrive(repository: Path, inbox: str, deltas: Iterable[Delta], when: datetime = NOW) -> None:
+    """The same, left as it was written."""
+    head = f"commit refs/heads/{BRANCH}\n{_committed(when)}from refs/heads/{BRANCH}^0\n".encode()
+    fast_import(repository, chain([head], (_file(f"{inbox}/{name}", data) for name, data in deltas)))
+
+
+def commit_branches(repository: Path, deltas: Iterable[Delta]) -> None:
+    """Each delta as the only commit of a worker's orphan branch `deltas/<worker>`, as `submit` leaves it."""
+    fast_import(
+        repository,
+        (
+            f"commit refs/heads/deltas/{json.loads(data)['stream_id']}\n{_committed(NOW)}".encode() + _file(name, data)
+            for name, data in deltas
+        ),
+    )
+    _pack(repository)
+
+
+def fast_import(repository: Path, stream: Iterable[bytes]) -> None:
+    """Give git what it is to make, piece by piece: a frame need not be in memory at once."""
+    command = ["git", "-C", str(repository), "-c", "fastimport.unpackLimit=0", "fast-import", "--quiet"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.writelines(stream)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+
+
+def _committed(when: datetime) -> str:
+    return f"committer Workers <workers@example.org> {when.timestamp():.0f} +0000\ndata 6\ndeltas\n"
+
+
+def _file(path: str, data: bytes) -> bytes:
+    return f"M 100644 inline {path}\ndata {len(data)}\n".encode() + data + b"\n"
 
 
 def _pack(repository: Path, *how: str) -> None:

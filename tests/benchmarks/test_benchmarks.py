@@ -12,18 +12,29 @@ from pathlib import Path
 
 import pytest
 
+from merge_bot import canonical
 from tests.benchmarks import __main__ as runner
 from tests.benchmarks import contents, generator, measure, report
 from tests.benchmarks.generator import Shape
 from tests.benchmarks.measure import Run, Runs
 from tests.benchmarks.report import Case, Measured
 from tests.benchmarks.repositories import BRANCH, ROOT, Repositories
+from tests.repo import Repo
 
 SMALL = Shape(10, 20, 1)
+COLLECTION = {
+    "posts_created": "posts",
+    "comments_added": "comments",
+    "soul_updates": "souls",
+    "profile_updates": "agents",
+    "follows_added": "follows",
+    "stats_increments": "stats",
+}
 SPELL = """
 from hashlib import sha256
-from tests.benchmarks.generator import Shape, frame_deltas, state_deltas
+from tests.benchmarks.generator import Shape, frame_deltas, state_deltas, steady_frames
 deltas = [delta for _, frame in state_deltas(2) for delta in frame] + list(frame_deltas(Shape(12, 60, 2), 3))
+deltas += [delta for _, frame in steady_frames(2, 20, 3) for delta in frame]
 print(sha256(repr(deltas).encode()).hexdigest())
 """
 
@@ -35,7 +46,8 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> Repositories:
 
 def merged(repositories: Repositories, way: str, scratch: Path) -> tuple[Run, contents.Contents]:
     source = runner.source_of(Case("S", SMALL, way, 1), repositories)
-    run, folder = measure.run(runner.PROGRAMS[way], source, scratch, work_tree=way != runner.OURS, sync=False)
+    work_tree = way not in runner.BARE
+    run, folder = measure.run(runner.PROGRAMS[way], source, scratch, work_tree=work_tree, sync=False)
     read = contents.of_plain if way in (runner.PLAIN, runner.ONE_LINE) else contents.of_ours
     return run, read(folder, BRANCH)
 
@@ -73,10 +85,30 @@ def test_a_frame_has_what_makes_merging_hard() -> None:
 
 
 def test_all_ways_come_to_the_same_records(repositories: Repositories, tmp_path: Path) -> None:
-    found = {way: merged(repositories, way, tmp_path)[1] for way in runner.PROGRAMS}
+    merging = [way for way in runner.PROGRAMS if way != runner.FLOOR]
+    found = {way: merged(repositories, way, tmp_path)[1] for way in merging}
     assert found[runner.OURS]["comments"]["records"] > 550
     assert found[runner.OURS]["parked"]["records"] >= 0
     assert [way for way in found if found[way] != found[runner.OURS]] == []
+
+
+def test_the_floor_writes_every_record_as_it_came_and_nothing_else(repositories: Repositories, tmp_path: Path) -> None:
+    source = runner.source_of(Case("S", SMALL, runner.FLOOR, 1), repositories)
+    run, folder = measure.run(runner.PROGRAMS[runner.FLOOR], source, tmp_path, work_tree=False, sync=False)
+    repo = Repo(folder)
+    written = {
+        path.split("/")[1]: sorted(repo.git("show", f"{BRANCH}:{path}").splitlines())
+        for path in repo.git("diff", "--name-only", "--diff-filter=d", f"{BRANCH}^", BRANCH).splitlines()
+    }
+    came: dict[str, list[str]] = {}
+    for _, data in generator.frame_deltas(SMALL, repositories.open_frame(SMALL)):
+        for name, some in json.loads(data).items():
+            if some and isinstance(some, list | dict):
+                lines = came.setdefault(COLLECTION[name], [])
+                lines += [canonical.line(one).decode()[:-1] for one in (some if isinstance(some, list) else [some])]
+    assert written == {name: sorted(lines) for name, lines in came.items()}
+    assert repo.git("ls-tree", BRANCH, "state/stream_deltas") == ""
+    assert set(run.stages) == {"start", "open", "collect", "validate", "merge", "publish"}
 
 
 def test_a_run_tells_its_stages_and_memory(repositories: Repositories, tmp_path: Path) -> None:
@@ -101,6 +133,12 @@ def test_what_differs_is_named() -> None:
     assert runner.differences([case("S", "ours", 1), case("S", "plain", 1)]) == []
 
 
+def test_what_did_not_merge_is_compared_with_nothing() -> None:
+    floor = case("S", "floor", 1)
+    floor.contents = {}
+    assert runner.differences([floor, case("S", "ours", 1), case("S", "plain", 1)]) == []
+
+
 def test_goals_are_told_as_measured() -> None:
     measured = [case("L", "ours", 2, memory=30), case("L", "plain", 19, memory=100), case("L/10", "ours", 0.25)]
     assert [goal.row()[1:] for goal in report.goals(measured)] == [
@@ -108,3 +146,16 @@ def test_goals_are_told_as_measured() -> None:
         ("at most 0.25", "0.30", "", "not reached"),
         ("at most 11", "8.00", "8.00", "reached"),
     ]
+    measured = [case("L", "ours", 2), case("L", "floor", 0.5), case("S", "ours", 1), case("S", "plain", 1.25)]
+    assert [goal.row()[1:3] for goal in report.goals(measured)] == [("at most 2.5", "4.00"), ("at most 1", "0.80")]
+
+
+def test_what_is_run_once_is_held_against_the_first_run() -> None:
+    ours, plain = case("XL", "ours", 2), case("XL", "plain", 30)
+    ours.runs.runs += case("XL", "ours", 1).runs.runs
+    assert [goal.row()[1:3] for goal in report.goals([ours, plain])] == [("at least 10", "15.00")]
+
+
+def test_five_times_the_records_may_take_five_times_the_memory() -> None:
+    measured = [case("L", "ours", 3, memory=100), case("XL", "ours", 12, memory=400)]
+    assert [goal.row()[1:3] for goal in report.goals(measured)] == [("at most 5.5", "4.00"), ("at most 5", "4.00")]

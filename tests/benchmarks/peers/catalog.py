@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from tests.benchmarks.generator import Shape
 from tests.benchmarks.peers.base import Peer
+
+MOST_COPIED = 100_000
+"""Thousand records, over all workers, in the files of a peer that copies the whole state: tens of gigabytes."""
 
 HERE = "tests.benchmarks.peers"
 NO_CHECKS = "validation, JSON files, a commit, receipts"
@@ -17,7 +21,10 @@ CRDT_MUTE = "that a record refers to nothing (it is in); which value was the lat
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`place` is module:class below this package, `needs` the distributions that must be installed, `modelled` how."""
+    """`place` is module:class below this package, `needs` the distributions that must be installed, `modelled` how.
+
+    `copies`: each worker hands over the whole state, so that its files grow with workers times state.
+    """
 
     name: str
     place: str
@@ -26,6 +33,13 @@ class Entry:
     mute: str
     needs: tuple[str, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
+    copies: bool = False
+
+    def too_much(self, shape: Shape) -> str | None:
+        """Why it cannot be run at such a size, if so."""
+        if self.copies and shape.deltas * shape.state > MOST_COPIED:
+            return f"its workers would hand over {shape.deltas:,} copies of a state of {shape.state:,},000 records"
+        return None
 
     def load(self) -> Peer:
         """Import and make it. Raises ImportError where what it needs is missing."""
@@ -65,7 +79,7 @@ ENTRIES = (
     Entry(
         "Automerge", "automerge_documents:Automerge",
         "a replica a worker; a register a worker for each counter, as the Python binding makes no counters",
-        CRDT_FREE, CRDT_MUTE, ("automerge",),
+        CRDT_FREE, CRDT_MUTE, ("automerge",), copies=True,
     ),
     Entry(
         "Yjs (pycrdt)", "yjs:Yjs", "an update a worker; a register a worker for each counter, as it has no counters",
@@ -78,11 +92,12 @@ ENTRIES = (
     Entry(
         "git merge", "branches:Branches", "a branch a worker that edits the state's files; who conflicts is left out",
         "making the branches (done by the workers), validation, receipts", "what a line means: it merges lines",
+        copies=True,
     ),
     Entry(
         "git merge, union", "branches:Branches", "the same with `merge=union`, which keeps both sides' lines",
         "making the branches (done by the workers), validation, receipts", "that there was a conflict at all",
-        options={"union": True},
+        options={"union": True}, copies=True,
     ),
 )  # fmt: skip
 BY_NAME = {entry.name: entry for entry in ENTRIES}

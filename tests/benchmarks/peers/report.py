@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
+from tests.benchmarks import paper
 from tests.benchmarks.generator import Shape
-from tests.benchmarks.peers.catalog import Entry
+from tests.benchmarks.peers.catalog import BY_NAME, Entry
 from tests.benchmarks.peers.judge import Verdict
 
 BESIDE = "plain Python"
@@ -46,17 +47,47 @@ class Measured:
         found |= {"memory": round(self.median("memory")), "runs": [asdict(cost) for cost in self.costs]}
         return found | {"wrong": self.verdict.as_json() if self.verdict else None}
 
+    @classmethod
+    def of_json(cls, size: str, value: Mapping[str, Any]) -> Measured:
+        costs = [Cost(**one) for one in value.get("runs", ())]
+        verdict = Verdict(**value["wrong"]) if value.get("wrong") else None
+        return cls(size, BY_NAME[value["peer"]], costs, verdict, value.get("not run"))
 
-def shape_as_json(shape: Shape) -> dict[str, int]:
-    """As the report names it."""
-    return {"deltas": shape.deltas, "records a delta": shape.records, "records before": shape.state * 1000}
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """All peers at one size: how and on what machine they were measured."""
+
+    name: str
+    shape: Shape
+    command: str
+    machine: Mapping[str, Any]
+    measured: Sequence[Measured]
+
+    def as_json(self) -> dict[str, Any]:
+        shape = {"deltas": self.shape.deltas, "records a delta": self.shape.records}
+        return {
+            "name": self.name,
+            "shape": shape | {"records before": self.shape.state * 1000},
+            "command": self.command,
+            "machine": dict(self.machine),
+            "peers": [one.as_json() for one in self.measured],
+        }
+
+    @classmethod
+    def of_json(cls, value: Mapping[str, Any]) -> Size:
+        """What `as_json` gave, so that sizes can be measured at different times."""
+        shape = value["shape"]
+        measured = [Measured.of_json(value["name"], one) for one in value["peers"]]
+        size = Shape(shape["deltas"], shape["records a delta"], shape["records before"] // 1000)
+        return cls(value["name"], size, value["command"], value["machine"], measured)
 
 
 def ratio(one: Measured, beside: Measured | None, what: str) -> str:
     """The median of the ratios of runs that followed each other; empty where there is nothing to compare with."""
     if beside is None or beside.missing:
         return ""
-    pairs = zip(one.costs, beside.costs, strict=True)
+    pairs = zip(one.costs, beside.costs, strict=False)  # who is slow was run once
     return f"{median(getattr(mine, what) / getattr(other, what) for mine, other in pairs):.2f}"
 
 
@@ -76,27 +107,22 @@ def rows(measured: Sequence[Measured]) -> Iterator[tuple[str, ...]]:
         )  # fmt: skip
 
 
-def markdown(
-    measured: Sequence[Measured],
-    shapes: Mapping[str, Shape],
-    machine: Mapping[str, Any],
-    command: str,
-    plot: str | None,
-) -> str:
+def markdown(sizes: Sequence[Size], plot: str | None) -> list[str]:
     """The report that is kept in the repository."""
-    of = ", ".join(f"{name} {value}" for name, value in machine.items())
-    lines = ["# The same frame, given to others", "", f"Written by `{command}` ({of}).", "", *EXPLAINED, ""]
+    lines = ["# The same frame, given to others", "", *EXPLAINED, ""]
     if plot:
         lines += [f"![Seconds and memory of each peer, in bars]({plot})", ""]
-    for size, shape in shapes.items():
-        before = f"{shape.state:,},000"
-        lines += [f"## {size}: {shape.deltas:,} deltas of {shape.records} records onto {before} records", ""]
-        lines += [*_table(list(rows([one for one in measured if one.size == size]))), ""]
+    for size in sizes:
+        shape = size.shape
+        what = f"{shape.deltas:,} deltas of {shape.records} records onto {shape.state:,},000 records"
+        of = ", ".join(f"{name} {value}" for name, value in size.machine.items())
+        lines += [f"## {size.name}: {what}", "", f"Written by `{size.command}` ({of}).", ""]
+        lines += [*paper.table(list(rows(size.measured)), 8), ""]
     lines += ["## What the numbers do not say", ""]
-    told = {one.entry.name: one.entry for one in measured}.values()
+    told = {one.entry.name: one.entry for size in sizes for one in size.measured}.values()
     heading = ("peer", "modelled as", "its time leaves out", "it has no words for")
-    lines += _table([heading, *((one.name, one.modelled, one.free, one.mute) for one in told)])
-    return "\n".join(lines) + "\n"
+    lines += paper.table([heading, *((one.name, one.modelled, one.free, one.mute) for one in told)], len(heading))
+    return lines
 
 
 EXPLAINED = (
@@ -109,14 +135,6 @@ EXPLAINED = (
     "more. What was lost or wrong is counted by comparing the merged state, record by record, with the expected one:",
     "each delta once, each record that refers to something, of each field the latest value.",
 )
-
-
-def _table(lines: Sequence[Sequence[str]]) -> Iterator[str]:
-    heading, *body = lines
-    yield "| " + " | ".join(heading) + " |"
-    yield "|" + "---|" * len(heading)
-    for line in body:
-        yield "| " + " | ".join(line) + " |"
 
 
 def _cell(text: str) -> str:

@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.benchmarks.generator import Shape
 from tests.benchmarks.peers import __main__ as runner
 from tests.benchmarks.peers import catalog, report
+from tests.benchmarks.peers.__main__ import Bounds
 from tests.benchmarks.peers.judge import Verdict, judge
 from tests.benchmarks.peers.work import work
 from tests.benchmarks.plain import State
@@ -20,12 +22,17 @@ NEEDING_NOTHING = [entry for entry in catalog.ENTRIES if not entry.needs]
 WORK = work(Shape(3, 20, 1))
 
 
+def peers_of(file: Path, size: str) -> list[dict[str, Any]]:
+    sizes = json.loads(file.read_text("utf-8"))["sizes"]
+    return next(one["peers"] for one in sizes if one["name"] == size)
+
+
 def test_those_that_need_nothing_are_run_and_held_against_what_is_expected(tmp_path: Path) -> None:
     names = [entry.name for entry in NEEDING_NOTHING]
     assert runner.main(
         ["--sizes", "tiny", "--runs", "1", "--output", str(tmp_path / "peers"), "--peers", *names]
     ) == 0  # fmt: skip
-    said = {one["peer"]: one for one in json.loads((tmp_path / "peers.json").read_text("utf-8"))["peers"]}
+    said = {one["peer"]: one for one in peers_of(tmp_path / "peers.json", "tiny")}
     right = Verdict(counters={})
     wrong = {name: Verdict(**one["wrong"]) for name, one in said.items()}
     assert [name for name, verdict in wrong.items() if verdict == right] == ["dreamcatcher", "SQLite, digests"]
@@ -40,7 +47,7 @@ def test_those_that_need_nothing_are_run_and_held_against_what_is_expected(tmp_p
 
 def test_a_peer_that_is_not_installed_is_told_of(tmp_path: Path) -> None:
     nowhere = catalog.Entry("nowhere", "nowhere:Nowhere", "", "", "", ("no-such-distribution",))
-    measured = runner.measure("tiny", [nowhere], 1, tmp_path)
+    measured = runner.measure("tiny", [nowhere], Bounds(runs=1), tmp_path)
     assert list(report.rows(measured))[1] == (
         "nowhere", *[""] * 6,
         "not run: no-such-distribution is not installed (make bench-peers installs it)",
@@ -49,8 +56,44 @@ def test_a_peer_that_is_not_installed_is_told_of(tmp_path: Path) -> None:
 
 def test_a_peer_that_fails_is_told_of_with_its_last_words(tmp_path: Path) -> None:
     nowhere = catalog.Entry("nowhere", "nowhere:Nowhere", "", "", "")
-    measured = runner.measure("tiny", [nowhere], 1, tmp_path)
+    measured = runner.measure("tiny", [nowhere], Bounds(runs=1), tmp_path)
     assert measured[0].missing == "prepare failed: KeyError: 'nowhere'"
+
+
+def test_a_peer_that_takes_too_long_is_told_of(tmp_path: Path) -> None:
+    entry = catalog.BY_NAME["plain Python"]
+    measured = runner.measure("tiny", [entry], Bounds(runs=1, most=0.001), tmp_path)
+    assert measured[0].missing == "prepare took more than 1.66667e-05 minutes"
+
+
+def test_who_copies_the_state_for_each_worker_is_not_run_where_that_is_too_much() -> None:
+    assert [entry.name for entry in catalog.ENTRIES if entry.too_much(runner.SIZES["L"])] == [
+        "Automerge", "git merge", "git merge, union",
+    ]  # fmt: skip
+    assert [entry.name for entry in catalog.ENTRIES if entry.too_much(runner.SIZES["large"])] == []
+
+
+def test_who_is_slow_is_run_once_and_held_against_the_first_run(tmp_path: Path) -> None:
+    entries = [catalog.BY_NAME["plain Python"], catalog.BY_NAME["SQLite"]]
+    measured = runner.measure("tiny", entries, Bounds(runs=2, slow=0), tmp_path)
+    assert [len(one.costs) for one in measured] == [1, 1]
+    more = report.Measured("tiny", entries[0], [report.Cost(2.0, 2.0, 1, 1.0), report.Cost(9.0, 9.0, 1, 1.0)])
+    once = report.Measured("tiny", entries[1], [report.Cost(3.0, 3.0, 1, 1.0)])
+    assert report.ratio(once, more, "seconds") == "1.50"
+
+
+def test_a_size_is_added_to_what_the_report_has(tmp_path: Path) -> None:
+    one = report.Measured("small", catalog.BY_NAME["SQLite"], [report.Cost(1.0, 1.0, 5, 0.5)], Verdict(counters={}))
+    two = report.Measured("small", catalog.BY_NAME["Loro"], missing="loro is not installed")
+    output = tmp_path / "peers"
+    runner.write([report.Size("small", runner.SIZES["small"], "a command", {"cores": 9}, [one, two])], output)
+    before = json.loads(output.with_suffix(".json").read_text("utf-8"))["sizes"]
+    options = ["--peers", "dreamcatcher", "--runs", "1", "--output", str(output), "--add", "--sizes", "tiny"]
+    assert runner.main(options) == 0
+    after = json.loads(output.with_suffix(".json").read_text("utf-8"))["sizes"]
+    assert after[:1] == before
+    assert [size["name"] for size in after] == ["small", "tiny"]
+    assert "(cores 9)" in output.with_suffix(".md").read_text("utf-8")
 
 
 def _without_a_post(state: State) -> None:

@@ -12,6 +12,8 @@ from tests.benchmarks.peers.sqlite import as_delta
 from tests.benchmarks.peers.work import Work
 from tests.benchmarks.plain import State
 
+AT_ONCE = 500
+
 
 class Yjs:
     """It has no counter: each worker keeps a register of its own for each, and readers add them up."""
@@ -61,6 +63,8 @@ def _write(document: Doc[Any], delta: dict[str, Any], worker: str) -> None:
                     said.append(value)
                 case keyed.Count(key, by):
                     counted[f"{key} {worker}"] = counted.get(f"{key} {worker}", 0) + by
-        souls.extend(said)
         for key, by in counted.items():
             maps[keyed.COUNTERS][key] = by
+    for first in range(0, len(said), AT_ONCE):  # within one transaction each append walks past those before it
+        with document.transaction():
+            souls.extend(said[first : first + AT_ONCE])

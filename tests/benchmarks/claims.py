@@ -1,0 +1,67 @@
+"""Pure. What the README says of the measured, made from the results: a test holds the one against the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.benchmarks.contention import BRANCHES, RETRIES, UNTIL_IN
+
+Results = Mapping[str, Any]
+"""A report's JSON."""
+
+
+def of_frames(full: Results) -> Iterator[str]:
+    """Of `full.json`."""
+    seconds = {(one["case"]["name"], one["case"]["way"]): one["seconds"] for one in full["cases"]}
+    found = {one["goal"]: float(one["measured"]) for one in full["goals"]}
+    memory = 1 / found["L: our peak memory over the plain way's"]
+    ours, plain = seconds["L", "ours"], seconds["L", "plain"]
+    yield f"take {ours:.1f} s, the plain way {plain:.1f} s and {memory:.1f} times the memory"
+    ten = found["ten times the deltas (100 to 1,000, onto a million): the time"]
+    large = found["the same small frame onto a state 100 times larger: the time"]
+    yield f"ten times the deltas cost {ten:.1f} times as much"
+    yield f"a small frame on a state a hundred times larger {large:.1f} times"
+    if ("L", "floor") in seconds:
+        yield f"reading, parsing, validating, hashing and writing alone take {seconds['L', 'floor']:.1f} s"
+
+
+def of_large(extra: Results) -> Iterator[str]:
+    """Of `xl.json`."""
+    cases = {(one["case"]["name"], one["case"]["way"]): one for one in extra["cases"]}
+    ours = cases["XL", "ours"]
+    memory = ours["memory"]["together"] / 1e6
+    yield f"A million records in 10,000 deltas take {ours['seconds']:.0f} s and {memory:,.0f} MB"
+
+
+def of_branches(branches: Results) -> Iterator[str]:
+    """Of `branches.json`."""
+    seconds = {(one["case"]["name"], one["case"]["way"]): one["seconds"] for one in branches["cases"]}
+    if ("L", "ours") in seconds:
+        yield f"by 1,000 branches of a remote, from fetch to push: {seconds['L', 'ours']:.1f} s"
+
+
+def of_growth(growth: Results) -> Iterator[str]:
+    """Of `growth.json`."""
+    first, last = growth["marks"][0], growth["marks"][-1]
+    packed, processor = last["packed"] / last["deltas"], last["processor"] / first["processor"]
+    yield f"After {last['frame']:,} small frames the repository takes {packed:.1f} times the bytes of their deltas"
+    yield f"a merge {processor:.1f} times the processor time that it took after {first['frame']:,}"
+
+
+def of_contention(contention: Results) -> Iterator[str]:
+    """Of `contention.json`, for the greatest number of workers that each way was measured with."""
+    of = {way: max((one for one in contention["cases"] if one["way"] == way), key=_workers) for way in WAYS}
+    until, retries, branches = of[UNTIL_IN], of[RETRIES], of[BRANCHES]
+    yield f"{until['workers']} workers that push to one branch at once need {until['pushes']:,.0f} pushes"
+    yield f"of {retries['workers']} that retry five times {retries['lost']:,.0f} lose their delta"
+    lost = f"{branches['lost']:,.0f}" if branches["lost"] else "none"
+    yield f"with a branch each {branches['workers']} need {branches['pushes']:,.0f} and lose {lost}"
+
+
+WAYS = (UNTIL_IN, RETRIES, BRANCHES)
+
+
+def _workers(case: Mapping[str, Any]) -> int:
+    workers: int = case["workers"]
+    return workers

@@ -1,0 +1,49 @@
+"""The README's numbers are those of the results, and the results are whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.benchmarks import claims, paper
+from tests.benchmarks.repositories import ROOT
+
+README = " ".join((ROOT / "README.md").read_text("utf-8").split())
+CLAIMS: dict[str, Callable[[claims.Results], Iterator[str]]] = {
+    "full": claims.of_frames,
+    "xl": claims.of_large,
+    "branches": claims.of_branches,
+    "growth": claims.of_growth,
+    "contention": claims.of_contention,
+}
+
+
+def results(name: str) -> Any:
+    return json.loads((paper.RESULTS / f"{name}.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", [name for name in CLAIMS if (paper.RESULTS / f"{name}.json").exists()])
+def test_the_readme_says_what_was_measured(name: str) -> None:
+    said = list(CLAIMS[name](results(name)))
+    assert said
+    assert [sentence for sentence in said if sentence not in README] == [], "put these into the README"
+
+
+def test_every_report_lies_beside_its_numbers_and_says_how_it_was_made() -> None:
+    reports = sorted(paper.RESULTS.glob("*.md"))
+    assert {file.stem for file in reports} <= {*CLAIMS, "peers"}
+    for file in reports:
+        found = json.loads(file.with_suffix(".json").read_text("utf-8"))
+        for command in [found["command"]] if "command" in found else [size["command"] for size in found["sizes"]]:
+            assert f"Written by `{command}`" in file.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["peers", "contention"])
+def test_a_plot_stands_in_its_report(name: str) -> None:
+    assert (f"({name}.svg)" in (paper.RESULTS / f"{name}.md").read_text("utf-8")) == Path(
+        paper.RESULTS, f"{name}.svg"
+    ).exists()
