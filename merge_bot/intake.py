@@ -16,7 +16,7 @@ from typing import Any
 from merge_bot import foreign_letters as letters
 from merge_bot.canonical import digest, document, spelled
 from merge_bot.collect import Base
-from merge_bot.collection import APPEND, LAST_WRITER_WINS, OBSERVE, SUM, UNION, Collection
+from merge_bot.collection import APPEND, LAST_WRITER_WINS, OBSERVE, SEGMENTS, SUM, UNION, Collection
 from merge_bot.conflicts import Conflicts
 from merge_bot.delta import format_utc
 from merge_bot.diff import ABSENT, Change
@@ -25,7 +25,7 @@ from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import Opening, Store
 from merge_bot.layouts.catalog import open_store
 from merge_bot.layouts.entities import EntitiesStore
-from merge_bot.layouts.segments import key_file
+from merge_bot.layouts.key_files import SEGMENT, KeyFiles, hashes_of
 from merge_bot.merge import clock_rules
 from merge_bot.paths import numbered
 from merge_bot.state import Files, Overlay, parse_lines
@@ -38,7 +38,7 @@ class Adoption:
     """`problems` say why it cannot be; else `marks` are the books' files and `growth` the new records by collection."""
 
     problems: list[str] = field(default_factory=list)
-    marks: dict[str, bytes] = field(default_factory=dict)
+    marks: dict[str, bytes | None] = field(default_factory=dict)
     growth: Counter[str] = field(default_factory=Counter)
 
 
@@ -156,18 +156,21 @@ class _Adopter:
     # --- the books
 
     def _key_files(self) -> Iterator[tuple[str, bytes]]:
-        """The key file of each touched segment, from its records."""
-        for path in sorted(self._by_path):
-            rules = self._owner(path)
-            if rules is not None and rules.layout == "segments" and rules.keeps_records:
-                records = parse_lines(self._base.files.read(path) or b"", path)
-                name = path.removeprefix(f"{rules.path}/").removesuffix(".jsonl")
-                keys = key_file(rules, records)
-                yield f"{self._base.paths.keys(rules.name)}/{name}.keys", keys
+        """The key files of touched segments, from their records; and any that were missing."""
+        base = self._base
+        for rules in base.collections.values():
+            touched = [path for path in sorted(self._by_path) if path.startswith(f"{rules.path}/")]
+            if not touched or rules.layout != SEGMENTS or not rules.keeps_records:
+                continue
+            keys = KeyFiles(rules, base.files, base.paths)
+            for path in touched:
+                hashes = hashes_of(rules, parse_lines(base.files.read(path) or b"", path))
+                keys.put(path.removeprefix(f"{rules.path}/").removesuffix(SEGMENT), hashes)
+            yield from ((one.path, one.data) for one in keys.changes() if one.data is not None)
 
-    def _clocks(self, changes: list[Change]) -> dict[str, bytes]:
+    def _clocks(self, changes: list[Change]) -> dict[str, bytes | None]:
         """Clocks of the touched fields, and the open conflicts less those about them."""
-        base, marks = self._base, dict[str, bytes]()
+        base, marks = self._base, dict[str, bytes | None]()
         conflicts = Conflicts.read(base.files, base.paths)
         shared: dict[str, Any] = {}
         for name in sorted({one.collection for one in changes}):

@@ -55,6 +55,16 @@ def key_file_disagrees(path: str, records: int, hashes: int) -> str:
     return unreadable_state([Problem(path, 0, "", Reason.SCHEMA_VIOLATION, message)])
 
 
+def keys_of_nothing(path: str, segment: str) -> str:
+    message = f"The key file names segment {printable(segment)}, which is not there."
+    return unreadable_state([Problem(path, 0, "", Reason.SCHEMA_VIOLATION, message)])
+
+
+def keys_twice(path: str, segment: str, other: str) -> str:
+    message = f"The key file covers segment {printable(segment)}, which {printable(other)} covers already."
+    return unreadable_state([Problem(path, 0, "", Reason.SCHEMA_VIOLATION, message)])
+
+
 def missing_manifest(path: str, frame: int) -> str:
     message = f"The manifest of frame {frame} is missing, though the clock names it."
     return unreadable_state([Problem(path, 0, "", Reason.SCHEMA_VIOLATION, message)])

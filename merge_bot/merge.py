@@ -171,7 +171,7 @@ def _flush(merged: Merged, grounds: Mapping[str, Ground], ahead: Ahead) -> None:
         for change in ground.store.flush():
             merged.changes.append(change.handed_to(ahead))
         if ground.clocks:
-            merged.marks.update((change.path, ahead(change.data)) for change in ground.clocks.flush())
+            merged.marks.update((one.path, one.handed_to(ahead).data) for one in ground.clocks.flush())
         merged.growth[name] = ground.store.growth()
 
 

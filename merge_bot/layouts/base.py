@@ -23,16 +23,17 @@ WHOLE = ""
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One file after the frame, with its number of records before and after."""
+    """One file after the frame (None: it is gone), with its number of records before and after."""
 
     path: str
-    data: bytes
+    data: bytes | None
     before: int
     after: int
 
     def handed_to(self, ahead: Ahead) -> Finished:
         """The change after its bytes went on."""
-        return Finished(self.path, ahead(self.data), self.before, self.after)
+        data = None if self.data is None else ahead(self.data)
+        return Finished(self.path, data, self.before, self.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Finished:
     """A change whose bytes may lie elsewhere by now."""
 
     path: str
-    data: Content
+    data: Content | None
     before: int
     after: int
 
