@@ -88,7 +88,7 @@ def test_a_missing_key_file_is_made_up_from_the_records() -> None:
     ("length", "said"),
     [
         (7, ["  state/_control/keys/things/000/000005.keys", "    Expected whole key hashes here."]),
-        (8, ["  state/things/000/000005.jsonl", "    The segment has 2 records, its key file 1 keys."]),
+        (8, ["  state/things/000/000005.jsonl", "    The segment has 2 records, its key file 1 key."]),
     ],
 )
 def test_a_key_file_that_is_cut_off_stops_the_merge(length: int, said: list[str]) -> None:

@@ -3,8 +3,8 @@
 A frame writes the key file of its own segment, `keys/posts/000/000405.keys`: the hashes in line order. Sixteen that
 cover about as many segments become one, a *run*, `keys/posts/000400-000415.keys`: a table of segments and their numbers
 of records, an empty line, then the hashes of one segment after the other. So N frames leave some 15·log16(N) files to
-read, a hash is written 1 + log16(N) times at most, and git finds the parts in the whole when it packs. A file that has
-grown to `LIGHT` hashes is left as it is: no frame writes much more than its own.
+read, and a hash is written 1 + log16(N) times at most. A file with more than `LIGHT` hashes is left as it is: what one
+frame writes has a bound, and so has a file.
 
 Law: each line of each segment has its hash in one key file, at its place, and nothing else is in any. Which files there
 are is a function of those before and of what is added. A hash is a filter, not an identity.

@@ -38,7 +38,8 @@ class SegmentsStore:
 
     def present(self, marks: Items[Mark]) -> set[Mark]:
         probe: Any = marks if isinstance(marks, set) else set(marks)
-        return set(self._keys().present(probe))
+        found: set[Any] = self._keys().present(probe)
+        return found
 
     def records(self, keys: Items[str]) -> dict[str, Any]:
         found: dict[str, Any] = {}
