@@ -339,7 +339,7 @@ def test_a_segment_that_has_other_lines_than_its_run_says_stops_the_merge() -> N
         f"  {path}\n    The segment has 1 record, its key file 2 keys."
     )
     assert altered(grown(16, 2), {path: b'{"id":"3.0"}\n{oh}\n'}) == (
-        f"  {path}:2\n    Not a line of JSON: unexpected character: line 1 column 2 (char 1)."
+        f"  {path}:2\n    Not a line of JSON: unexpected character, expected a string key."
     )
 
 

@@ -7,9 +7,10 @@ once with a key file a frame, as before key files were put together), under a ma
 200, and one of 200,000 records in a thousand deltas, is merged onto it, each in a fresh process in a fresh clone. Half
 of its records answer older ones, one in a hundred repeats one.
 
-`keys`: seconds to read the key files and to tell what of the frame is known. `fold`: from the start of the process to
-the first record folded, with imports, reading and validating the deltas. `merge`: to the end. `CPU`: what the process
-and its git used up to the fold. Memory is the peak of the process in MB, `files` are the key files and their MB.
+`keys`: seconds of CPU to read the key files and to tell what of the frame is known. `fold`: seconds from the start of
+the process to the first record folded, with imports, reading and validating the deltas; `CPU`: what the process and its
+git computed until then. `merge`: seconds to the end. Memory is the peak of the process in MB, until the fold; `files`
+are the key files, and their MB.
 `history`: a thousand frames of 200, written one after the other.
 """
 
@@ -138,9 +139,9 @@ def merged(folder: Path, began: float) -> dict[str, Any]:
 
     def timed(function: Callable[..., Any]) -> Callable[..., Any]:
         def wrapper(*arguments: Any) -> Any:
-            begin = time.perf_counter()
+            begin = processor()
             answer = function(*arguments)
-            found["keys"] += time.perf_counter() - begin
+            found["keys"] += processor() - begin
             return answer
 
         return wrapper
@@ -148,7 +149,7 @@ def merged(folder: Path, began: float) -> dict[str, Any]:
     def ready(*arguments: Any) -> Any:
         marks = known(*arguments)
         if "fold" not in found:
-            found.update(fold=time.time() - began, cpu=time.process_time() + processor_of_children(), memory=peak())
+            found.update(fold=time.time() - began, cpu=processor(), memory=peak())
         return marks
 
     known = append._taken_marks
@@ -160,14 +161,14 @@ def merged(folder: Path, began: float) -> dict[str, Any]:
     return found | {"merge": time.time() - began, "applied": result.frame.applied["posts"]}
 
 
-def processor_of_children() -> float:
-    """Seconds that git computed: children that ended, and those that still run."""
+def processor() -> float:
+    """Seconds that this process and its git computed: children that ended, and those that still run."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     ticks = 0
-    for child in Path("/proc/self/task").glob("*/children"):
-        for number in child.read_text().split():
-            ticks += sum(map(int, Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[11:13]))
-    return used.ru_utime + used.ru_stime + ticks / os.sysconf("SC_CLK_TCK")
+    for children in Path("/proc/self/task").glob("*/children"):
+        for child in children.read_text().split():
+            ticks += sum(map(int, Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11:13]))
+    return time.process_time() + used.ru_utime + used.ru_stime + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def measured(source: Path, scratch: Path, runs: int) -> dict[str, Any]:
@@ -280,7 +281,7 @@ def report(rows: list[dict[str, Any]], growth: dict[str, Any], options: argparse
             f"{one['memory'] / 1e6:.0f} | {one['merge']:.2f} |"
         )
     lines.append(
-        f"\n{growth['frames']:,} frames of {SMALL}: {growth['written']:.1f} bytes of key files are written for a record "
+        f"\n{growth['frames']:,} frames of {SMALL}: {growth['written']:.1f} bytes of key files are written for a record\n"
         f"(8 are its hash), and {growth['packed']:.1f} are left in the whole history after `git gc`.\n"
     )
     return "\n".join(lines)
