@@ -75,7 +75,7 @@ def no_plain_file() -> Letter:
 def keys_disagree(segment: str) -> Letter:
     return (
         f"The key file does not hold the keys of {printable(segment)}, record by record.",
-        "Remove the key file and commit that: the merge then reads the segment itself.",
+        "Remove the key file, commit that, and merge with the setting `foreign-edits: adopt`: it is made anew.",
     )
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merge_bot import canonical, collection
+from merge_bot.audit_places import Places
 from merge_bot.errors import UnreadableState
 from merge_bot.layouts import key_files, segments
 from merge_bot.layouts.base import Change
@@ -366,3 +367,84 @@ def test_a_segment_within_a_run_is_extended_there() -> None:
     assert [one.path for one in changes] == ["state/things/000/000005.jsonl", RUN]
     assert covered(bench)["000/000005"] == 1
     assert bench.open().records([key("5.1"), key("new"), key("6.0")]).keys() == {key("5.1"), key("new"), key("6.0")}
+
+
+# --- proven
+
+
+def wrong(bench: Bench, changes: Mapping[str, bytes | None]) -> list[str]:
+    """What an audit says of key files, in order: where, why."""
+    for path, data in changes.items():
+        if data is None:
+            del bench.files.files[path]
+        else:
+            bench.files.files[path] = data
+    places = Places(bench.files, Paths())
+    found = places.files_of(bench.rules)
+    for start in range(0, len(found), 3):  # in batches, as verify's processes take them
+        other = Places(bench.files, Paths(), places.keys)
+        other.read(bench.rules, found[start : start + 3])
+        places.found.add(other.found)
+    return [f"{one.file}: {one.message}" for one in places.found.problems]
+
+
+TABLE = b"".join(b"%d 2\n" % frame for frame in range(16)) + b"\n"
+ALL = b"".join(hashes(f"{frame}.0", f"{frame}.1") for frame in range(16))
+LAST, FIRST_OF_RUN = f"{FOLDER}/000/000017.keys", "state/things/000/000000.jsonl"
+DISAGREES = "The key file does not hold the keys of {}, record by record."
+MISSING = "The segment's key file is missing: {}."
+ROWS: dict[str, tuple[dict[str, bytes | None], list[str]]] = {
+    "nothing": ({}, []),
+    "a hash that no record has": (
+        {RUN: TABLE + b"\0" * 8 + ALL[8:]}, [f"{RUN}: {DISAGREES.format(FIRST_OF_RUN)}"],
+    ),
+    "two hashes in each other's place": (
+        {RUN: TABLE + ALL[:-16] + ALL[-8:] + ALL[-16:-8]},
+        [f"{RUN}: {DISAGREES.format('state/things/000/000015.jsonl')}"],
+    ),
+    "a hash of the next segment": (
+        {RUN: TABLE.replace(b"0 2\n1 2", b"0 3\n1 1", 1) + ALL},
+        [f"{RUN}: {DISAGREES.format(f'state/things/000/{number:06d}.jsonl')}" for number in (0, 1)],
+    ),
+    "a surplus hash": (
+        {RUN: TABLE.replace(b"15 2", b"15 3") + ALL + b"\0" * 8},
+        [f"{RUN}: {DISAGREES.format('state/things/000/000015.jsonl')}"],
+    ),
+    "a run that cannot be read: one word, not one a segment": (
+        {RUN: TABLE + ALL[8:]}, [f"{RUN}: This cannot be read as a key file of several segments."],
+    ),
+    "a run that is gone: each segment lacks its keys": (
+        {RUN: None},
+        [
+            f"state/things/000/{number:06d}.jsonl: {MISSING.format(f'{FOLDER}/000/{number:06d}.keys')}"
+            for number in range(16)
+        ],
+    ),
+    "a run of segments that are not there": (
+        dict.fromkeys(("state/things/000/000002.jsonl", "state/things/000/000003.jsonl")),
+        [f"{RUN}: The key file holds keys of a segment that is not there: 000/000002 and 1 more."],
+    ),
+    "a segment covered twice": (
+        {f"{FOLDER}/000/000003.keys": hashes("3.0", "3.1")},
+        [f"{RUN}: The key file covers segment 000/000003, which {FOLDER}/000/000003.keys covers already."],
+    ),
+    "a segment's own key file, gone": (
+        {LAST: None}, [f"state/things/000/000017.jsonl: {MISSING.format(LAST)}"],
+    ),
+    "a segment's own key file, too long": (
+        {LAST: hashes("17.0", "17.1", "17.1")}, [f"{LAST}: {DISAGREES.format('state/things/000/000017.jsonl')}"],
+    ),
+    "what is no key file": (
+        {f"{FOLDER}/000/000099.keys": b"", f"{FOLDER}/1-2.keys.x": b"", f"{FOLDER}/x.keys": b""},
+        [
+            f"{FOLDER}/{name}: The key file belongs to no segment."
+            for name in ("000/000099.keys", "1-2.keys.x", "x.keys")
+        ],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ROWS)
+def test_an_audit_finds_every_hash_that_is_missing_surplus_or_elsewhere(how: str) -> None:
+    changes, said = ROWS[how]
+    assert wrong(grown(18, 2), changes) == said

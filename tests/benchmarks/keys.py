@@ -280,9 +280,10 @@ def report(rows: list[dict[str, Any]], growth: dict[str, Any], options: argparse
             f"{one['frame']:,} | {one['keys']:.2f} | {one['fold']:.2f} | {one['cpu']:.2f} | "
             f"{one['memory'] / 1e6:.0f} | {one['merge']:.2f} |"
         )
+    written, packed = f"{growth['written']:.1f}", f"{growth['packed']:.1f}"
     lines.append(
-        f"\n{growth['frames']:,} frames of {SMALL}: {growth['written']:.1f} bytes of key files are written for a record\n"
-        f"(8 are its hash), and {growth['packed']:.1f} are left in the whole history after `git gc`.\n"
+        f"\n{growth['frames']:,} frames of {SMALL}: {written} bytes of key files are written for a record (8 are its "
+        f"hash), and {packed} are left in the whole history after `git gc`.\n"
     )
     return "\n".join(lines)
 
