@@ -37,7 +37,7 @@ MOST_FILES, MOST_HASHES = 256, FAN * LIGHT
 several frames, each of which can be reviewed."""
 
 SEGMENT, KEYS = ".jsonl", ".keys"
-_RUN = re.compile(r"(\d+)-(\d+)\.keys")
+_RUN = re.compile(r"[0-9]+-[0-9]+\.keys")
 _AT_ONCE = 32  # segments without a key file that are held at once
 
 

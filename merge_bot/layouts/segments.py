@@ -38,7 +38,7 @@ class SegmentsStore:
 
     def present(self, marks: Items[Mark]) -> set[Mark]:
         probe: Any = marks if isinstance(marks, set) else set(marks)
-        found: set[Any] = self._keys().present(probe)
+        found: set[Any] = self._keys().present(probe) if probe else set()
         return found
 
     def records(self, keys: Items[str]) -> dict[str, Any]:
@@ -86,7 +86,8 @@ class SegmentsStore:
     def _under(self, keys: Items[str]) -> Iterator[tuple[str, str, Any]]:
         """(segment, key, record) of what lies under the keys, compared in full."""
         wanted = set(keys)
-        hits = {self._segment(name): hit for name, hit in self._keys().hits(set(map(key_hash, wanted))).items()}
+        found = self._keys().hits(set(map(key_hash, wanted))) if wanted else {}
+        hits = {self._segment(name): hit for name, hit in found.items()}
         for batch in _batched(hits):
             segments = self._files.read_many(batch)
             for path in batch:
