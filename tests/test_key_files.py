@@ -117,6 +117,28 @@ def test_what_has_become_large_is_never_written_again(monkeypatch: pytest.Monkey
     assert f"{FOLDER}/000001-000016.keys" in of_keys(bench)  # 32 hashes are more than 20: no run of runs
 
 
+def test_what_becomes_large_is_not_put_together_further_in_the_same_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_files, "FAN", 3)
+    monkeypatch.setattr(key_files, "MOST_FILES", 0)
+    bench = grown(9, 2)
+    monkeypatch.setattr(key_files, "MOST_FILES", 256)
+    monkeypatch.setattr(key_files, "LIGHT", 4)
+    merge(bench, "9.0")
+    runs = [f"{FOLDER}/{first:06d}-{first + 2:06d}.keys" for first in (0, 3, 6)]
+    assert sorted(of_keys(bench)) == [f"{FOLDER}/000/000009.keys", *runs]
+
+
+def test_a_run_may_take_the_name_of_one_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where segments were added by hand between those that are there."""
+    monkeypatch.setattr(key_files, "FAN", 2)
+    bench = Bench(rules_of(SEGMENTS), frame=0)
+    for frame in (0, 3, 1, 2):
+        bench.frame = frame
+        merge(bench, str(frame))
+    assert list(of_keys(bench)) == [f"{FOLDER}/000000-000003.keys"]
+    assert covered(bench) == Counter(map(numbered, range(4)))
+
+
 def test_frames_without_records_of_a_collection_leave_no_gap() -> None:
     bench = Bench(rules_of(SEGMENTS), frame=100)
     for frame in range(100, 100 + 16 * 7, 7):
