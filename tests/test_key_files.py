@@ -274,8 +274,8 @@ def test_forged_hashes_hide_nothing_in_a_run_either(monkeypatch: pytest.MonkeyPa
     bench = grown(20, 2)
     assert f"{FOLDER}/000000-000015.keys" in of_keys(bench)
     names = [f"{frame}.{one}" for frame in range(20) for one in (0, 1)]
-    found = bench.open().records(list(map(key, [*names, "nobody"])))
-    assert found == {key(name): {"id": name} for name in names}
+    found = bench.open().records(list(map(key, [*names[::3], "nobody"])))
+    assert found == {key(name): {"id": name} for name in names[::3]}
 
 
 # --- missing, and damaged
@@ -385,6 +385,15 @@ def test_a_segment_that_has_other_lines_than_its_run_says_stops_the_merge() -> N
     assert altered(grown(16, 2), {path: b'{"id":"3.0"}\n{oh}\n'}) == (
         f"  {path}:2\n    Not a line of JSON: unexpected character, expected a string key."
     )
+
+
+def test_a_candidate_that_cannot_be_read_is_named_by_its_line() -> None:
+    bench, path = grown(16, 2), "state/things/000/000003.jsonl"
+    bench.files.files[path] = b'{"id":"3.0"}\n{oh}\n'
+    assert bench.open().records([key("3.0")]) == {key("3.0"): {"id": "3.0"}}
+    with pytest.raises(UnreadableState) as error:
+        bench.open().records([key("3.1")])
+    assert str(error.value).splitlines()[1] == f"  {path}:2"
 
 
 def test_what_is_no_key_file_is_none() -> None:
