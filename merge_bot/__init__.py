@@ -20,8 +20,8 @@ The map, bottom first. A module imports only from its own line or the lines abov
     frame  clone  writer  leaseholder  asking  worker  parcel  target  submit  bell  reader  worker_update
     remote_clone  intake
     decisions_report  report  receipts_report  quarantine_report  action_outputs  landings  past_state
-    pull_request_body  audit_letters  audit_files  audit_books  audit_places  audit_counters  audit
-    verify_books  verify_workers  verify_frame  verify_work  export_sqlite  adoption
+    pull_request_body  audit_letters  audit_files  audit_keys  audit_books  audit_places  audit_counters
+    audit    verify_books  verify_workers  verify_frame  verify_work  export_sqlite  adoption
     history  replay  contributions  blame  preview  rollback  rollback_body  foreign  run  verify  export  past_report
     frame_log  policy_step
     cli  __main__

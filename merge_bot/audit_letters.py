@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from merge_bot.messages import Letter
@@ -74,7 +75,7 @@ def no_plain_file() -> Letter:
 def keys_disagree(segment: str) -> Letter:
     return (
         f"The key file does not hold the keys of {printable(segment)}, record by record.",
-        "Remove the key file and commit that: the merge then reads the segment itself.",
+        "Remove the key file, commit that, and merge with the setting `foreign-edits: adopt`: it is made anew.",
     )
 
 
@@ -84,6 +85,19 @@ def keys_missing(path: str) -> Letter:
 
 def keys_of_nothing() -> Letter:
     return "The key file belongs to no segment.", RESTORE
+
+
+def keys_of_no_segment(segments: Sequence[str]) -> Letter:
+    more = f" and {len(segments) - 1:,} more" if len(segments) > 1 else ""
+    return f"The key file holds keys of a segment that is not there: {printable(segments[0])}{more}.", RESTORE
+
+
+def keys_twice(segment: str, other: str) -> Letter:
+    return f"The key file covers segment {printable(segment)}, which {printable(other)} covers already.", RESTORE
+
+
+def keys_unreadable() -> Letter:
+    return "This cannot be read as a key file of several segments.", RESTORE
 
 
 def counts_disagree(collection: str, said: int, found: int) -> Letter:

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 from merge_bot import audit_letters as letters
 from merge_bot.audit_files import Read, lines_of, sections_of, value_of, walk
+from merge_bot.audit_keys import KeyIndex
 from merge_bot.collection import OBSERVE, SUM, UNION, Collection
 from merge_bot.findings import Problem, Reason
 from merge_bot.layouts.entities import entity_name
-from merge_bot.layouts.segments import key_file
+from merge_bot.layouts.key_files import SEGMENT, hashes_of
 from merge_bot.messages import Letter
 from merge_bot.paths import Paths
 from merge_bot.state import Files
@@ -49,10 +50,11 @@ class Audit:
 
 class Places:
     """Reads collections file by file into `found`. What a record holds is nothing to it: `records`, `members` and
-    `whole` are for those who look closer."""
+    `whole` are for those who look closer. `keys` by collection are found by `files_of`, which comes first."""
 
-    def __init__(self, files: Files, paths: Paths) -> None:
+    def __init__(self, files: Files, paths: Paths, keys: dict[str, KeyIndex] | None = None) -> None:
         self.found = Audit()
+        self.keys = {} if keys is None else keys
         self._files, self._paths = files, paths
         self._bytes: dict[str, bytes] = {}
 
@@ -74,7 +76,9 @@ class Places:
             else:
                 good.append(path)
         if rules.layout == "segments" and rules.keeps_records:
-            self._keys_of_nothing(rules)
+            names = (path[len(rules.path) + 1 :].removesuffix(SEGMENT) for path in good)
+            self.keys[rules.name] = KeyIndex(self._files, self._paths.keys(rules.name), names)
+            self.found.problems += self.keys[rules.name].problems
         return good
 
     def read(self, rules: Collection, paths: Sequence[str]) -> None:
@@ -151,23 +155,13 @@ class Places:
         self.records(rules, records, path)
         if not rules.keeps_records or read.problems:
             return
-        keys_path = self._keys_path(rules, path)
-        keys = self._files.read(keys_path)
+        name, index = path[len(rules.path) + 1 :].removesuffix(SEGMENT), self.keys[rules.name]
+        keys_path, keys = index.of(name, self._files)
         if keys is None:
-            self._problem(Place(path, 0, ""), Reason.MISSING_FILE, letters.keys_missing(keys_path))
-        elif keys != key_file(rules, records):
+            if not index.is_told(name):
+                self._problem(Place(path, 0, ""), Reason.MISSING_FILE, letters.keys_missing(keys_path))
+        elif keys != hashes_of(rules, records).tobytes():
             self._problem(Place(keys_path, 0, ""), Reason.KEYS_DISAGREE, letters.keys_disagree(path))
-
-    def _keys_path(self, rules: Collection, segment: str) -> str:
-        name = segment[len(rules.path) + 1 :].removesuffix(".jsonl")
-        return f"{self._paths.keys(rules.name)}/{name}.keys"
-
-    def _keys_of_nothing(self, rules: Collection) -> None:
-        folder = self._paths.keys(rules.name)
-        for path, _ in walk(self._files, folder):
-            segment = f"{rules.path}/{path[len(folder) + 1 :].removesuffix('.keys')}.jsonl"
-            if self._files.entry(segment) is None:
-                self._problem(Place(path, 0, ""), Reason.MISPLACED_FILE, letters.keys_of_nothing())
 
     # --- reading
 

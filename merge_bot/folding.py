@@ -27,13 +27,13 @@ class Folded(NamedTuple):
 
     losses: list[Loss]
     changes: list[Finished]
-    marks: dict[str, Content]
+    marks: dict[str, Content | None]
     growth: int
     conflicts: Conflicts
 
     def sent(self, send: Send) -> Folded:
         """The same after its files went further."""
-        return self._replace(changes=[one._replace(data=send(one.data)) for one in self.changes])
+        return self._replace(changes=[one.sent(send) for one in self.changes])
 
 
 def fold_all(
@@ -75,5 +75,5 @@ def _folded(rules: Collection, operations: Sequence[Any], ground: Ground, send: 
 
 def _flushed(folded: Folded, ground: Ground, send: Send) -> Folded:
     changes = [change.handed_to(send) for change in ground.store.flush()]
-    clocks = {change.path: send(change.data) for change in ground.clocks.flush()} if ground.clocks else {}
+    clocks = {one.path: one.handed_to(send).data for one in ground.clocks.flush()} if ground.clocks else {}
     return folded._replace(changes=changes, marks=clocks, growth=ground.store.growth())

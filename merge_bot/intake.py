@@ -2,7 +2,7 @@
 
 Nothing may be removed, every touched record has to fit its schema and refer to what is there. A touched field gets a
 clock of its own, the time of the edit, so that an older delta that comes late does not undo it in silence; an open
-conflict about it is settled. The key files of touched segments are written anew.
+conflict about it is settled. The key files of touched segments are written anew, as are those that were removed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from merge_bot import foreign_letters as letters
 from merge_bot.canonical import digest, document, spelled
 from merge_bot.collect import Base
-from merge_bot.collection import APPEND, LAST_WRITER_WINS, OBSERVE, SUM, UNION, Collection
+from merge_bot.collection import APPEND, LAST_WRITER_WINS, OBSERVE, SEGMENTS, SUM, UNION, Collection
 from merge_bot.conflicts import Conflicts
 from merge_bot.delta import format_utc
 from merge_bot.diff import ABSENT, Change
@@ -25,7 +25,7 @@ from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import Opening, Store
 from merge_bot.layouts.catalog import open_store
 from merge_bot.layouts.entities import EntitiesStore
-from merge_bot.layouts.segments import key_file
+from merge_bot.layouts.key_files import SEGMENT, KeyFiles, hashes_of
 from merge_bot.merge import clock_rules
 from merge_bot.paths import numbered
 from merge_bot.state import Files, Overlay, parse_lines
@@ -38,7 +38,7 @@ class Adoption:
     """`problems` say why it cannot be; else `marks` are the books' files and `growth` the new records by collection."""
 
     problems: list[str] = field(default_factory=list)
-    marks: dict[str, bytes] = field(default_factory=dict)
+    marks: dict[str, bytes | None] = field(default_factory=dict)
     growth: Counter[str] = field(default_factory=Counter)
 
 
@@ -57,6 +57,7 @@ class _Adopter:
         self.done = Adoption()
         self._base, self._edits, self._now = base, edits, now
         self._by_path = {one.path: one for one in edits.files}
+        self._stores: dict[tuple[str, Files], Store] = {}
 
     def run(self) -> None:
         self.done.problems += [problem for edit in self._edits.files if (problem := self._place(edit))]
@@ -83,7 +84,8 @@ class _Adopter:
         paths, path = self._base.paths, edit.path
         own = (f"{paths.control}/", f"{paths.frames}/", paths.conflicts, paths.parked)
         if path.startswith(own):
-            return letters.books(path)
+            is_made_up = path.startswith(paths.keys("")) and edit.after is None  # a key file is, where it is missing
+            return None if is_made_up else letters.books(path)
         if edit.after is not None and not edit.after.is_file:
             return letters.no_plain_file(path)
         owner = self._owner(path)
@@ -151,23 +153,32 @@ class _Adopter:
                         yield letters.dangling(change.collection, change.key, target, one)
 
     def _store(self, rules: Collection, files: Files) -> Store:
-        return open_store(Opening(rules, files, self._base.paths, self._base.meta.frame))
+        """A collection in these files, read once: every reference asks."""
+        if (rules.name, files) not in self._stores:
+            opening = Opening(rules, files, self._base.paths, self._base.meta.frame)
+            self._stores[rules.name, files] = open_store(opening)
+        return self._stores[rules.name, files]
 
     # --- the books
 
-    def _key_files(self) -> Iterator[tuple[str, bytes]]:
-        """The key file of each touched segment, from its records."""
-        for path in sorted(self._by_path):
-            rules = self._owner(path)
-            if rules is not None and rules.layout == "segments" and rules.keeps_records:
-                records = parse_lines(self._base.files.read(path) or b"", path)
-                name = path.removeprefix(f"{rules.path}/").removesuffix(".jsonl")
-                keys = key_file(rules, records)
-                yield f"{self._base.paths.keys(rules.name)}/{name}.keys", keys
+    def _key_files(self) -> Iterator[tuple[str, bytes | None]]:
+        """What becomes of the key files where segments were touched or key files removed: made up from the records."""
+        base = self._base
+        for rules in base.collections.values():
+            touched = [path for path in sorted(self._by_path) if path.startswith(f"{rules.path}/")]
+            removed = any(path.startswith(f"{base.paths.keys(rules.name)}/") for path in self._by_path)
+            if rules.layout != SEGMENTS or not rules.keeps_records or not (touched or removed):
+                continue
+            keys = KeyFiles(rules, base.files, base.paths)
+            for path in touched:
+                hashes = hashes_of(rules, parse_lines(base.files.read(path) or b"", path))
+                keys.put(path.removeprefix(f"{rules.path}/").removesuffix(SEGMENT), hashes)
+            keys.compact()
+            yield from ((one.path, one.data) for one in keys.changes())
 
-    def _clocks(self, changes: list[Change]) -> dict[str, bytes]:
+    def _clocks(self, changes: list[Change]) -> dict[str, bytes | None]:
         """Clocks of the touched fields, and the open conflicts less those about them."""
-        base, marks = self._base, dict[str, bytes]()
+        base, marks = self._base, dict[str, bytes | None]()
         conflicts = Conflicts.read(base.files, base.paths)
         shared: dict[str, Any] = {}
         for name in sorted({one.collection for one in changes}):

@@ -51,7 +51,17 @@ def wrong_shape(path: str, wanted: str, pointer: str = "") -> str:
 
 
 def key_file_disagrees(path: str, records: int, hashes: int) -> str:
-    message = f"The segment has {records:,} records, its key file {hashes:,} keys."
+    message = f"The segment has {counted(records, 'record')}, its key file {counted(hashes, 'key')}."
+    return unreadable_state([Problem(path, 0, "", Reason.SCHEMA_VIOLATION, message)])
+
+
+def keys_of_nothing(path: str, segment: str) -> str:
+    message = f"The key file names segment {printable(segment)}, which is not there."
+    return unreadable_state([Problem(path, 0, "", Reason.SCHEMA_VIOLATION, message)])
+
+
+def keys_twice(path: str, segment: str, other: str) -> str:
+    message = f"The key file covers segment {printable(segment)}, which {printable(other)} covers already."
     return unreadable_state([Problem(path, 0, "", Reason.SCHEMA_VIOLATION, message)])
 
 

@@ -16,7 +16,7 @@ from merge_bot.manifest_schema import manifest_schema
 from merge_bot.paths import Paths
 from merge_bot.state import Files, parse_json
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """The version of the merge rules: replay is byte for byte within one version."""
 
 GENESIS, MERGE, ROLLBACK, ADOPT, REVERT = "genesis", "merge", "rollback", "adopt", "revert"

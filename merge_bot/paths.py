@@ -79,7 +79,7 @@ class Paths(NamedTuple):
         return f"{self.control}/ledger/{numbered(number)}.jsonl"
 
     def keys(self, collection: str) -> str:
-        """The folder of a segmented collection's key files, one a segment under the same number."""
+        """The folder of a segmented collection's key files: a segment's own under its number, and runs of many."""
         return f"{self.control}/keys/{collection}"
 
     def clocks(self, collection: str) -> str:

@@ -100,14 +100,16 @@ class MemoryFiles:
 
 
 class Overlay:
-    """Files with further ones laid over them. Ids of trees are the lower files' alone."""
+    """Files with further ones laid over them (None: one that is gone). Ids of trees are the lower files' alone."""
 
-    def __init__(self, below: Files, above: Mapping[str, bytes]) -> None:
-        self._below, self._above = below, MemoryFiles(above)
+    def __init__(self, below: Files, above: Mapping[str, bytes | None]) -> None:
+        self._below = below
+        self._above = MemoryFiles({path: data for path, data in above.items() if data is not None})
+        self._gone = above.keys() - self._above.files.keys()
 
     def read(self, path: str) -> bytes | None:
         data = self._above.read(path)
-        return self._below.read(path) if data is None else data
+        return self._below.read(path) if data is None and path not in self._gone else data
 
     def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
         return {path: data for path in paths if (data := self.read(path)) is not None}
@@ -116,13 +118,14 @@ class Overlay:
         self._below.expect(path for path in paths if self._above.entry(path) is None)
 
     def folder(self, path: str) -> Mapping[str, Entry]:
-        return {**self._below.folder(path), **self._above.folder(path)}
+        both = {**self._below.folder(path), **self._above.folder(path)}
+        return {name: entry for name, entry in both.items() if f"{path}/{name}" not in self._gone}
 
     def folders(self, paths: Iterable[str]) -> dict[str, Mapping[str, Entry]]:
         return {path: {**below, **self._above.folder(path)} for path, below in self._below.folders(paths).items()}
 
     def entry(self, path: str) -> Entry | None:
-        return self._above.entry(path) or self._below.entry(path)
+        return self._above.entry(path) or (None if path in self._gone else self._below.entry(path))
 
     def entries(self, tree: str) -> Mapping[str, Entry]:
         return self._below.entries(tree)

@@ -70,7 +70,7 @@ class Work:
             if number < len(self._frames):
                 return Done(self._frame(examiner, self._frames[number]), None)
             rules, paths = self._batches[number - len(self._frames)]
-            places = Places(tip, self.paths)
+            places = Places(tip, self.paths, self._keys)
             places.read(rules, paths)
             return Done((), places.found)
 
@@ -86,7 +86,7 @@ class Work:
         for rules in self.collections.values():
             for batch in self._batched(places.files_of(rules)):
                 yield rules, batch
-        self.strays = places.found
+        self.strays, self._keys = places.found, places.keys
 
     def _batched(self, paths: Iterable[str]) -> Iterator[list[str]]:
         ids = {path: entry.id for path in paths if (entry := self.tip.entry(path))}

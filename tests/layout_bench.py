@@ -72,7 +72,11 @@ class Bench:
     def flush(self, store: Store) -> list[Change]:
         """The frame's changes, now part of the state."""
         changes = list(store.flush())
-        self.files.files.update({one.path: one.data for one in changes})
+        for one in changes:
+            if one.data is None:
+                del self.files.files[one.path]
+            else:
+                self.files.files[one.path] = one.data
         self.frame += 1
         return changes
 

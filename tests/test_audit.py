@@ -205,7 +205,7 @@ ROWS: list[tuple[str, dict[str, bytes | None], str]] = [
         f"""\
   {KEYS}
     The key file does not hold the keys of {POSTS}, record by record.
-    Remove the key file and commit that: the merge then reads the segment itself.
+    Remove the key file, commit that, and merge with the setting `foreign-edits: adopt`: it is made anew.
   state/_control/keys/posts/000/000009.keys
     The key file belongs to no segment.
 {RESTORE}""",

@@ -13,7 +13,7 @@ import pytest
 
 from merge_bot import manifest, replay
 from merge_bot.history import History
-from merge_bot.manifest import Manifest
+from merge_bot.manifest import RULES_VERSION, Manifest
 from merge_bot.verify import verify
 from tests.command import run
 from tests.past import FIRST, begin, made, merge, put
@@ -21,6 +21,7 @@ from tests.repo import Repo
 
 ADDED = {"landed", "rollback", "kept_from", "marks", "control", "rolled_back"}
 OLDER, NEWER = (FIRST, FIRST + 1), (FIRST + 2, FIRST + 3)
+THEN, NOW = RULES_VERSION, RULES_VERSION + 1
 
 
 def older(**fields: Any) -> Manifest:
@@ -42,8 +43,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr("merge_bot.snapshot.Manifest", older)
         for number in OLDER:
             frame(repo, number)
-        patch.setattr("merge_bot.snapshot.Manifest", partial(Manifest, rules=3))
-        patch.setattr(manifest, "RULES_VERSION", 3)
+        patch.setattr("merge_bot.snapshot.Manifest", partial(Manifest, rules=NOW))
+        patch.setattr(manifest, "RULES_VERSION", NOW)
         for number in NEWER:
             frame(repo, number)
     return repo.path
@@ -53,8 +54,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def newer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The tool as it is after the rules changed."""
     for module in (manifest, replay):  # both are loaded by now, so that neither keeps what is only true here
-        monkeypatch.setattr(module, "RULES_VERSION", 3)
-    monkeypatch.setattr("merge_bot.snapshot.Manifest", partial(Manifest, rules=3))
+        monkeypatch.setattr(module, "RULES_VERSION", NOW)
+    monkeypatch.setattr("merge_bot.snapshot.Manifest", partial(Manifest, rules=NOW))
     yield
 
 
@@ -64,7 +65,7 @@ def told(repo: Path, number: int) -> dict[str, Any]:
 
 
 def test_the_manifests_are_of_both_kinds(place: Path) -> None:
-    assert [told(place, one)["rules"] for one in (*OLDER, *NEWER)] == [2, 2, 3, 3]
+    assert [told(place, one)["rules"] for one in (*OLDER, *NEWER)] == [THEN, THEN, NOW, NOW]
     assert [sorted(ADDED & told(place, one).keys()) for one in (*OLDER, *NEWER)] == [[], [], ["landed"], ["landed"]]
 
 
@@ -78,8 +79,8 @@ def test_a_frame_of_older_rules_is_held_against_its_digests_and_says_so(place: P
     said = run("replay", OLDER[1], "--repo", place)
     assert (said.code, said.out) == (
         0,
-        f"Frame {OLDER[1]} was merged by merge rules version 2; these are version 3, which may merge the same deltas "
-        "otherwise. So it was held against its digests instead, and agrees with them all. To replay it, use the "
+        f"Frame {OLDER[1]} was merged by merge rules version {THEN}; these are version {NOW}, which may merge the same "
+        "deltas otherwise. So it was held against its digests instead, and agrees with them all. To replay it, use the "
         "version of Dream Catcher of its time.\n",
     )
     said = run("replay", "--from", FIRST, "--repo", place, "--json")
@@ -109,7 +110,7 @@ def test_everything_else_reads_older_frames_like_any(place: Path) -> None:
 
 
 def test_an_older_tool_says_that_a_newer_one_is_needed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(manifest, "RULES_VERSION", 2)
+    monkeypatch.setattr(manifest, "RULES_VERSION", THEN)
     said = run("replay", NEWER[1], "--repo", place)
     assert said.code == 1
-    assert "rules version 3" in said.err.replace("merge rules", "rules")
+    assert f"rules version {NOW}" in said.err.replace("merge rules", "rules")

@@ -11,6 +11,7 @@ import pytest
 
 from merge_bot.errors import DreamcatcherError, UnreadableState
 from merge_bot.history import History
+from merge_bot.manifest import RULES_VERSION
 from tests import past
 from tests.past import ALL, FIRST, begin, content, landing, made, manifest, merge, put, rules
 from tests.repo import Repo
@@ -158,11 +159,12 @@ def test_an_older_manifest_without_its_newer_fields_is_replayed(tmp_path: Path) 
 
 
 def test_frames_of_other_merge_rules_are_not_replayed(copy: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("merge_bot.replay.RULES_VERSION", 3)
+    monkeypatch.setattr("merge_bot.replay.RULES_VERSION", RULES_VERSION + 1)
     with History(copy.path) as history:
         done = history.replay(7)
     assert done.same is None
-    assert done.note.startswith("Frame 7 was merged by merge rules version 2; these are version 3, which may merge")
+    versions = f"version {RULES_VERSION}; these are version {RULES_VERSION + 1}"
+    assert done.note.startswith(f"Frame 7 was merged by merge rules {versions}, which may merge")
 
 
 def test_a_shallow_clone_fetches_what_it_lacks(world: Repo, tmp_path: Path) -> None:

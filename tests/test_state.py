@@ -14,7 +14,7 @@ from merge_bot.errors import UnreadableState
 from merge_bot.ledger import Ledger, Line
 from merge_bot.parked import read_parked
 from merge_bot.paths import Paths
-from merge_bot.state import MemoryFiles, Meta, parse_lines, read_json, read_meta
+from merge_bot.state import MemoryFiles, Meta, Overlay, parse_lines, read_json, read_meta
 from merge_bot.workers import Workers
 
 PATHS = Paths()
@@ -145,3 +145,13 @@ def test_a_slot_is_full_as_soon_as_a_delta_that_fills_it_is_entered() -> None:
 def test_a_clock_is_read_as_it_was_written() -> None:
     meta = Meta(5, "2026", "d")
     assert read_meta(MemoryFiles({PATHS.meta: document(meta.as_json())}), PATHS) == meta
+
+
+def test_files_over_others_replace_add_and_remove() -> None:
+    below = MemoryFiles({"a/x": b"x", "a/y": b"y", "a/z": b"z"})
+    over = Overlay(below, {"a/x": None, "a/y": b"new", "a/w": b"w", "b": None})
+    assert over.read_many(["a/w", "a/x", "a/y", "a/z", "b"]) == {"a/w": b"w", "a/y": b"new", "a/z": b"z"}
+    assert sorted(over.folder("a")) == ["w", "y", "z"]
+    assert over.entry("a/x") is None
+    assert over.entry("a/y") == MemoryFiles({"a/y": b"new"}).entry("a/y")
+    assert over.entry("a/z") == below.entry("a/z")

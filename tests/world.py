@@ -141,11 +141,14 @@ class World:
             self.frame, admission.admitted, [one for _, one in admission.settled], merged, self.collections, decisions
         )
         _book(ledger, workers, admission, receipts, moment)
-        changes: dict[str, bytes] = {one.path: one.data for one in merged.changes}
+        changes: dict[str, bytes] = {one.path: one.data for one in merged.changes if one.data is not None}
         changes |= {path: data for path, data in merged.marks.items() if data is not None}
         changes |= {path: data for path, data, _ in ledger.changes()}
         changes[self.paths.workers] = workers.as_bytes()
         changes[self.paths.receipts(self.frame)] = receipts_bytes(receipts)
+        for one in merged.changes:
+            if one.data is None:
+                del self.files.files[one.path]
         self.files.files.update(changes)
         self.frame += 1
         return Ran(self.frame - 1, admission, merged, receipts, changes)

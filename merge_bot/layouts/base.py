@@ -24,25 +24,29 @@ WHOLE = ""
 
 
 class Change(NamedTuple):
-    """One file after the frame, with its number of records before and after."""
+    """One file after the frame (None: it is gone), with its number of records before and after."""
 
     path: str
-    data: bytes
+    data: bytes | None
     before: int
     after: int
 
     def handed_to(self, send: Send) -> Finished:
         """The change after its bytes went on."""
-        return Finished(self.path, send(self.data), self.before, self.after)
+        return Finished(self.path, self.data, self.before, self.after).sent(send)
 
 
 class Finished(NamedTuple):
     """A change whose bytes may lie elsewhere by now."""
 
     path: str
-    data: Content
+    data: Content | None
     before: int
     after: int
+
+    def sent(self, send: Send) -> Finished:
+        """The same after its content went further."""
+        return self if self.data is None else self._replace(data=send(self.data))
 
 
 Send = Callable[[Content], Content]

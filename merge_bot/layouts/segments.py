@@ -1,63 +1,53 @@
 """Pure. Layout `segments`: append-only, one `.jsonl` a frame, one record a line; cost grows with the frame alone.
 
-Beside each segment stands a key file: the first eight bytes of the SHA-256 of each record's key, in line order.
-A fresh clone deduplicates by reading the key files in one batch. A hash is a filter, not an identity: on a hit the
-candidate line is read and its key compared, so a forged collision can never make a record disappear.
+Beside the segments stand their key files (`key_files`), which a fresh clone reads in one batch to know what is there.
+A hash is a filter, not an identity: on a hit the candidate line is read and its key compared, so a forged collision
+can never make a record disappear.
 """
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Collection as Items
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from merge_bot import letters
 from merge_bot.batch import Batch
-from merge_bot.canonical import KEY_BYTES, key_hash
-from merge_bot.collection import Collection, Mark
+from merge_bot.canonical import key_hash
+from merge_bot.collection import Mark
 from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import Change, Opening
+from merge_bot.layouts.key_files import SEGMENT, Hit, KeyFiles
 from merge_bot.paths import numbered
-from merge_bot.state import parse_lines
+from merge_bot.state import count_lines, parse_lines
 
-_ENDING = ".jsonl"
+_AT_ONCE = 1 << 18  # records of segments that are held at once, unless one alone has more
 
 
 class SegmentsStore:
     """The segments of one collection, with their key files."""
 
     def __init__(self, opening: Opening) -> None:
+        self._opening = opening
         self._rules = opening.collection
         self._files = opening.files
-        self._frame = opening.frame
-        self._keys_folder = opening.paths.keys(opening.collection.name)
-        self._has_keys = opening.collection.keeps_records
-        self._hashes: dict[str, array[int]] | None = None
+        self._known: KeyFiles | None = None
         self._added: list[Batch] = []
         self._growth = 0
 
     def present(self, marks: Items[Mark]) -> set[Mark]:
-        probe = marks if isinstance(marks, set) else set(marks)
-        return set().union(*(probe.intersection(known) for known in self._key_files().values()))
+        probe: Any = marks if isinstance(marks, set) else set(marks)
+        found: set[Any] = self._keys().present(probe) if probe else set()
+        return found
 
     def expect(self, keys: Items[str]) -> None:
         """Its files are few."""
 
     def records(self, keys: Items[str]) -> dict[str, Any]:
-        wanted = set(keys)
-        probe = frozenset(map(key_hash, keys))
-        hits = {name: hit for name, hashes in self._key_files().items() if (hit := probe.intersection(hashes))}
         found: dict[str, Any] = {}
-        segments = self._files.read_many(self._segment(name) for name in hits)
-        for name, hit in hits.items():
-            path, hashes = self._segment(name), self._key_files()[name]
-            candidates = parse_lines(segments[path], path)
-            if len(candidates) != len(hashes):
-                raise UnreadableState(letters.key_file_disagrees(path, len(candidates), len(hashes)))
-            for record, one in zip(candidates, hashes, strict=True):
-                if one in hit and (key := self._rules.key_of(record)) in wanted:
-                    found.setdefault(key, record)
+        for _, key, record in self._under(keys):
+            found.setdefault(key, record)
         return found
 
     def put(self, key: str, value: Any) -> None:
@@ -70,71 +60,69 @@ class SegmentsStore:
     def flush(self) -> Iterable[Change]:
         if not self._growth:
             return
-        name = numbered(self._frame)
+        name = numbered(self._opening.frame)
         path = self._segment(name)
         old = self._files.read(path) or b""  # of a merge of this number that was rolled back, say: never overwritten
         before = len(parse_lines(old, path))
-        after = before + self._growth
-        yield Change(path, b"".join([old, *(one.lines for one in self._added)]), before, after)
-        if self._has_keys:
-            known = self._key_files()[name].tobytes() if old else b""
-            yield Change(self._keys(name), known + b"".join(_bytes(one.marks) for one in self._added), before, after)
+        yield Change(path, b"".join([old, *(one.lines for one in self._added)]), before, before + self._growth)
+        if self._rules.keeps_records:
+            added = array("Q")
+            for one in self._added:
+                added.extend(one.marks)  # type: ignore[arg-type]  # of a segment they are hashes
+            keys = self._keys()
+            keys.add(name, added)
+            keys.compact()
+            yield from keys.changes()
 
     def growth(self) -> int:
         return self._growth
 
     def path_of(self, key: str) -> str | None:
         """The segment that holds the record under `key`; None if none does."""
-        one = key_hash(key)
-        for name, hashes in self._key_files().items():
-            path = self._segment(name)
-            if one in hashes and any(
-                self._rules.key_of(record) == key for record in parse_lines(self._files.read(path) or b"", path)
-            ):
-                return path
-        return None
+        return next((path for path, _, _ in self._under([key])), None)
 
-    def _key_files(self) -> Mapping[str, array[int]]:
-        """The key hashes of each segment by its name (000/000405), in line order."""
-        if self._hashes is None:
-            names = sorted(self._names())
-            known = self._files.read_many(map(self._keys, names))
-            self._hashes = {}
-            for name in names:
-                data = known.get(self._keys(name))
-                if data is None:
-                    self._hashes[name] = self._rebuilt(self._segment(name))
-                elif len(data) % KEY_BYTES:
-                    raise UnreadableState(letters.wrong_shape(self._keys(name), "whole key hashes"))
-                else:
-                    self._hashes[name] = array("Q", data)
-        return self._hashes
+    def _keys(self) -> KeyFiles:
+        if self._known is None:
+            self._known = KeyFiles(self._rules, self._files, self._opening.paths)
+        return self._known
 
-    def _rebuilt(self, path: str) -> array[int]:
-        """The hashes of a segment that has no key file, from its records."""
-        records = parse_lines(self._files.read(path) or b"", path)
-        return array("Q", (key_hash(self._rules.key_of(record) or "") for record in records))
-
-    def _names(self) -> Iterable[str]:
-        for thousand, entry in self._files.folder(self._rules.path).items():
-            folder = f"{self._rules.path}/{thousand}"
-            for name, one in self._files.folder(folder).items() if entry.is_tree else ():
-                if name.endswith(_ENDING):
-                    if not one.is_file:
-                        raise UnreadableState(letters.wrong_shape(f"{folder}/{name}", "a plain file"))
-                    yield f"{thousand}/{name.removesuffix(_ENDING)}"
+    def _under(self, keys: Items[str]) -> Iterator[tuple[str, str, Any]]:
+        """(segment, key, record) of what lies under the keys, compared in full."""
+        wanted = set(keys)
+        found = self._keys().hits(set(map(key_hash, wanted))) if wanted else {}
+        hits = {self._segment(name): hit for name, hit in found.items()}
+        for batch in _batched(hits):
+            segments = self._files.read_many(batch)
+            for path in batch:
+                for record in _candidates(segments.pop(path), path, hits[path]):
+                    if (key := self._rules.key_of(record)) in wanted:
+                        yield path, key or "", record
 
     def _segment(self, name: str) -> str:
-        return f"{self._rules.path}/{name}{_ENDING}"
-
-    def _keys(self, name: str) -> str:
-        return f"{self._keys_folder}/{name}.keys"
+        return f"{self._rules.path}/{name}{SEGMENT}"
 
 
-def key_file(rules: Collection, records: Iterable[Mapping[str, Any]]) -> bytes:
-    """The key file of a segment that holds these records."""
-    return _bytes(rules.marks_of(records))
+def _batched(hits: Mapping[str, Hit]) -> Iterator[list[str]]:
+    """The paths, as many at a time as can be held."""
+    batch: list[str] = []
+    held = 0
+    for path, hit in hits.items():
+        if batch and held + hit.size > _AT_ONCE:
+            yield batch
+            batch, held = [], 0
+        batch.append(path)
+        held += hit.size
+    if batch:
+        yield batch
 
 
-def _bytes(marks: Any) -> bytes:
-    return array("Q", marks).tobytes()
+def _candidates(data: bytes, path: str, hit: Hit) -> list[dict[str, Any]]:
+    """The records of a segment whose hashes are hit. Raises UnreadableState, naming the line, as all reading does."""
+    if (there := count_lines(data, path)) != hit.size:
+        raise UnreadableState(letters.key_file_disagrees(path, there, hit.size))
+    lines = data.split(b"\n")
+    try:
+        return parse_lines(b"".join(lines[at] + b"\n" for at in hit.lines), path)
+    except UnreadableState:
+        parse_lines(data, path)  # names the line by its place in the file
+        raise

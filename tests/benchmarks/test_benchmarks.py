@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from merge_bot import canonical
+from merge_bot.audit_places import Places
+from merge_bot.clone import Clone
 from tests.benchmarks import __main__ as runner
-from tests.benchmarks import contents, generator, measure, report
+from tests.benchmarks import contents, generator, keys, measure, report
 from tests.benchmarks.generator import Shape
 from tests.benchmarks.measure import Run, Runs
 from tests.benchmarks.report import Case, Measured
-from tests.benchmarks.repositories import BRANCH, ROOT, Repositories
+from tests.benchmarks.repositories import BRANCH, INBOX, ROOT, Repositories, commit
 from tests.repo import Repo
 
 SMALL = Shape(10, 20, 1)
@@ -159,3 +161,25 @@ def test_what_is_run_once_is_held_against_the_first_run() -> None:
 def test_five_times_the_records_may_take_five_times_the_memory() -> None:
     measured = [case("L", "ours", 3, memory=100), case("XL", "ours", 12, memory=400)]
     assert [goal.row()[1:3] for goal in report.goals(measured)] == [("at most 5.5", "4.00"), ("at most 5", "4.00")]
+
+
+@pytest.mark.parametrize("compact", [True, False])
+def test_key_files_are_measured_on_a_state_as_merges_leave_it(tmp_path: Path, compact: bool) -> None:
+    source = tmp_path / "source"
+    keys.lay_down(source, 6_500, 200, compact)
+    with Clone.open(str(source)) as one:
+        base = one.base()
+        places = Places(base.files, base.paths)
+        places.read(base.collections["posts"], places.files_of(base.collections["posts"]))
+    assert (places.found.problems, places.found.records) == ([], {"posts": 6_500})
+    commit(source, INBOX, keys.deltas(6_500, 200, 400))
+    said = keys.measured(source, tmp_path, 1)
+    assert said["applied"] == 400 - 10  # of ten deltas of forty, each repeats one
+    assert 0 <= said["keys"] <= said["cpu"]
+
+
+def test_what_frames_leave_in_the_history_is_counted(tmp_path: Path) -> None:
+    said = keys.history(tmp_path / "history", 20)
+    assert said["frames"] == 20
+    assert 14 < said["written"] < 18  # twice eight bytes for sixteen of the twenty, once for four, and a table
+    assert 8 < said["packed"] <= said["written"] + 1
