@@ -142,6 +142,7 @@ class Settings(_Part):
     max_validation_seconds: int = Field(default=60, ge=1, le=86_400)  # of one delta
     max_frame_deltas: int = Field(default=20_000, ge=1, le=10_000_000)  # more become further frames
     keep_frames: int = Field(default=0, ge=0, le=1_000_000_000)  # frames whose archives stay in the tree; 0: all
+    archive: Literal["frame", "branches"] = "frame"  # branches: what came by a delta branch is kept there alone
     enrolment: Literal["open", "listed"] = "open"
     workers: dict[StreamId, Annotated[tuple[str, ...], Field(strict=False)]] = {}
     operators: Annotated[tuple[StreamId, ...], Field(strict=False, max_length=1000)] = ("operator",)

@@ -29,7 +29,6 @@ from merge_bot.workers import Workers
 from merge_bot.writer import Desk
 
 TOKEN_VARIABLE = "DREAMCATCHER_TOKEN"
-DELTA_BRANCHES = "refs/heads/deltas/"
 BRANCH, INBOX = "branch", "inbox"
 _BASE = "refs/dreamcatcher/base"
 
