@@ -107,7 +107,11 @@ def not_at_hand(row: Mapping[str, Any], frame: int, remote: str, why: str) -> st
 
 def nor_there(remote: str, why: str) -> str:
     there = printable(remote)
-    return f"and {there} could not be asked ({printable(' '.join(why.split())[:300])})" if why else f"nor on {there}"
+    return f"and {there} could not be asked ({_first_line(why)})" if why else f"nor on {there}"
+
+
+def _first_line(text: str) -> str:
+    return printable(text.splitlines()[0].rstrip(".:")[:300])
 
 
 def fetch_branches(remote: str) -> str:

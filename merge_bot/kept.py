@@ -13,6 +13,7 @@ from typing import Any
 
 from merge_bot.errors import DreamcatcherError, GitFailed, NoSuchBranch
 from merge_bot.git import Repository
+from merge_bot.git.bare import REMOTE
 from merge_bot.git.remote import Remote
 from merge_bot.transports.base import DELTA_BRANCHES
 
@@ -21,7 +22,9 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What is not at hand: `lost` are blobs; `remote` was asked for them, and `why` is what kept it from answering."""
+    """What is not at hand: `lost` are blobs; `remote`, a name or a URL, was asked for them, and `why` is what kept it
+    from answering.
+    """
 
     lost: frozenset[str] = frozenset()
     remote: str = ""
@@ -33,11 +36,14 @@ def bring(repository: Repository, rows: Iterable[Row]) -> Brought:
     lost = _missing(repository, {str(row["blob"]) for row in rows if "file" not in row and row.get("blob")})
     if not lost:
         return Brought()
+    name, why = repository.remote, ""
     try:
-        _fetch(Remote(repository, repository.remote), lost)
+        remote = Remote(repository, name)
+        name = remote.url if name == REMOTE else name  # what nobody gave a name
+        _fetch(remote, lost)
     except DreamcatcherError as error:
-        return Brought(_missing(repository, lost), repository.remote, str(error))
-    return Brought(_missing(repository, lost), repository.remote)
+        why = str(error)
+    return Brought(_missing(repository, lost), name, why)
 
 
 def found(repository: Repository, rows: Iterable[Row]) -> frozenset[str]:

@@ -34,6 +34,7 @@ def test_defaults() -> None:
         "max_validation_seconds": 60,
         "max_frame_deltas": 20_000,
         "keep_frames": 0,
+        "archive": "frame",
         "enrolment": "open",
         "workers": {},
         "operators": ("operator",),
