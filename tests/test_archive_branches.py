@@ -492,11 +492,12 @@ def decided(server: HttpRemote, frame: int) -> list[tuple[str, str]]:
 
 
 def rolled_back(server: HttpRemote) -> list[str]:
-    """Frame 407 undoes 406's deltas; their digests, by worker."""
+    """Frame 407 undoes 406's deltas, and the workers go on; the digests of what was undone, by worker."""
     settle(server)
     sent = frames(server, 2)
     with RemoteClone.open(Target(server.url, root=server.path)) as remote:
         roll_back(remote, 405, NOW + timedelta(hours=1))
+    frames(server, 1, 408)
     return sent[3:]
 
 
@@ -506,48 +507,41 @@ def test_what_a_rollback_undid_is_put_up_again_from_its_branch(
     undone = rolled_back(server)
     with monkeypatch.context() as patch:
         asked = fetches(patch)
-        asked_back(server, undone, 407, 408)
+        asked_back(server, undone, 407, 409)
         assert sum("--stdin" in arguments for arguments in asked) == 1  # all three of them at once
-    assert decided(server, 408) == [("applied", "put_up_again")] * 3
-    merge(server, NOW + timedelta(hours=9))
-    assert read(server, "state/agents/kai.json")["bio"] == "w3 in 406"
-    assert all("file" in row for row in rows(server, 409).values())  # it came by the inbox
+    assert decided(server, 409) == [("applied", "put_up_again")] * 3
+    merge(server, NOW + timedelta(hours=10))
+    again = rows(server, 410).values()
+    assert {row["delta"]: row["outcome"] for row in again} == dict.fromkeys(undone, "late")
+    assert all("file" in row for row in again)  # it came by the inbox
     with History(clone(server, tmp_path / "fresh").path) as history:
-        assert [history.replay(frame).same for frame in (408, 409)] == [True, True]
+        assert [history.replay(frame).same for frame in (409, 410)] == [True, True]
         assert verify(history).findings == []
 
 
 def test_what_is_lost_is_refused_and_the_frame_goes_on(server: HttpRemote, tmp_path: Path) -> None:
     undone = rolled_back(server)
-    kept = server.tip("refs/heads/deltas/w1")
+    lost = rows(server, 406)["deltas/w1/frame-406-w1.json"]["commit"]
     keeper = clone(server, tmp_path / "keeper")
     keeper.git("fetch", "--quiet", "origin", "refs/heads/deltas/w1")
     gone(server, "w1")
-    asked_back(server, undone, 407, 408)
-    assert decided(server, 408) == [
-        ("refused", "bytes_not_at_hand"), ("applied", "put_up_again"), ("applied", "put_up_again"),
+    asked_back(server, undone, 407, 409)
+    assert sorted(decided(server, 409)) == [
+        ("applied", "put_up_again"), ("applied", "put_up_again"), ("refused", "bytes_not_at_hand"),
     ]  # fmt: skip
-    (receipt,) = receipts(server, 408)
-    assert receipt["operations"][0]["detail"]["why"] == (
+    (receipt,) = receipts(server, 409)
+    assert next(one["detail"]["why"] for one in receipt["operations"] if one["outcome"] == "refused") == (
         f"The bytes of delta {undone[0][:12]}…, which frame 406 merged, are kept on the branch deltas/w1 alone "
-        f"(archive: branches), in commit {kept}, and could not be fetched. Push that commit to the branch again, from "
+        f"(archive: branches), in commit {lost}, and could not be fetched. Push that commit to the branch again, from "
         "a clone that has it, and ask once more."
     )
     # Replayed, it is decided as it was then, also where the branch is there again.
-    keeper.git("push", "--quiet", "origin", f"{kept}:refs/heads/deltas/w1")
+    keeper.git("push", "--quiet", "origin", "FETCH_HEAD:refs/heads/deltas/w1")
     with History(clone(server, tmp_path / "fresh").path) as history:
-        assert history.replay(408).same
-    asked_back(server, undone[:1], 407, 409)
-    assert ("applied", "put_up_again") in decided_of(server, 409)
-
-
-def decided_of(server: HttpRemote, frame: int) -> list[tuple[str, str]]:
-    return [
-        (one["outcome"], one["reason"])
-        for receipt in receipts(server, frame)
-        for one in receipt.get("operations", ())
-        if one["collection"] == "_control"
-    ]
+        assert history.replay(409).same
+    asked_back(server, undone[:1], 407, 410)
+    told = {one["stream_id"]: one for one in receipts(server, 410)}["operator"]["operations"]
+    assert [(one["outcome"], one["reason"]) for one in told] == [("applied", "put_up_again")]
 
 
 # --- beside other settings
