@@ -18,6 +18,7 @@ import pytest
 
 from merge_bot.canonical import digest
 from merge_bot.errors import UnreadableState
+from merge_bot.git import shallow
 from merge_bot.git.process import Git
 from merge_bot.history import History
 from merge_bot.kept import bring
@@ -221,13 +222,22 @@ def test_what_is_held_waits_in_the_inbox_and_is_kept_in_its_frame(server: HttpRe
 def test_the_same_file_in_several_commits_is_named_by_the_one_that_brought_it(server: HttpRemote) -> None:
     settle(server)
     one, two = delta("w1", **agent("a"), _meta={"run": "x"}), delta("w1", **agent("b"), _meta={"run": "y"})
-    first = commit_on(server, "refs/heads/deltas/w1", {"one.json": one})
-    second = commit_on(server, "refs/heads/deltas/w1", {"one.json": one, "two.json": two}, first)
+    x, y = "frame-405-w1.x.json", "frame-405-w1.y.json"
+    first = commit_on(server, "refs/heads/deltas/w1", {x: one})
+    second = commit_on(server, "refs/heads/deltas/w1", {x: one, y: two}, first)
     third = commit_on(server, "refs/heads/deltas/w1", {}, second)
-    commit_on(server, "refs/heads/deltas/w1", {"one.json": one}, third)
+    commit_on(server, "refs/heads/deltas/w1", {x: one}, third)
     merge(server)
-    named = {source.rpartition("/")[2]: row["commit"] for source, row in rows(server, 405).items() if "commit" in row}
-    assert named in ({}, {"one.json": first, "two.json": second})
+    named = {source.rpartition("/")[2]: row["commit"] for source, row in rows(server, 405).items()}
+    assert named == {x: first, y: second}
+    (told,) = run_receipts(server, x)
+    assert told == f"{first}:{x}"
+
+
+def run_receipts(server: HttpRemote, name: str) -> list[str]:
+    """Where, as its worker is told, the delta of this file name is kept."""
+    said = run("receipts", "--worker", "w1", "--remote", server.url, "--repo", server.path, "--json").json
+    return [one["kept"] for one in said["receipts"] if one["source"].endswith(name)]
 
 
 def test_a_row_with_a_commit_names_branch_and_blob_too() -> None:
@@ -497,7 +507,7 @@ def rolled_back(server: HttpRemote) -> list[str]:
     sent = frames(server, 2)
     with RemoteClone.open(Target(server.url, root=server.path)) as remote:
         roll_back(remote, 405, NOW + timedelta(hours=1))
-    frames(server, 1, 408)
+    frames(server, 3, 408)
     return sent[3:]
 
 
@@ -506,16 +516,17 @@ def test_what_a_rollback_undid_is_put_up_again_from_its_branch(
 ) -> None:
     undone = rolled_back(server)
     with monkeypatch.context() as patch:
+        patch.setattr(shallow, "_FIRST", 1)  # git deepens all branches together, and would come upon them by chance
         asked = fetches(patch)
-        asked_back(server, undone, 407, 409)
+        asked_back(server, undone, 407, 411)
         assert sum("--stdin" in arguments for arguments in asked) == 1  # all three of them at once
-    assert decided(server, 409) == [("applied", "put_up_again")] * 3
-    merge(server, NOW + timedelta(hours=10))
-    again = rows(server, 410).values()
+    assert decided(server, 411) == [("applied", "put_up_again")] * 3
+    merge(server, NOW + timedelta(hours=12))
+    again = rows(server, 412).values()
     assert {row["delta"]: row["outcome"] for row in again} == dict.fromkeys(undone, "late")
     assert all("file" in row for row in again)  # it came by the inbox
     with History(clone(server, tmp_path / "fresh").path) as history:
-        assert [history.replay(frame).same for frame in (409, 410)] == [True, True]
+        assert [history.replay(frame).same for frame in (411, 412)] == [True, True]
         assert verify(history).findings == []
 
 
@@ -525,11 +536,11 @@ def test_what_is_lost_is_refused_and_the_frame_goes_on(server: HttpRemote, tmp_p
     keeper = clone(server, tmp_path / "keeper")
     keeper.git("fetch", "--quiet", "origin", "refs/heads/deltas/w1")
     gone(server, "w1")
-    asked_back(server, undone, 407, 409)
-    assert sorted(decided(server, 409)) == [
+    asked_back(server, undone, 407, 411)
+    assert sorted(decided(server, 411)) == [
         ("applied", "put_up_again"), ("applied", "put_up_again"), ("refused", "bytes_not_at_hand"),
     ]  # fmt: skip
-    (receipt,) = receipts(server, 409)
+    (receipt,) = receipts(server, 411)
     assert next(one["detail"]["why"] for one in receipt["operations"] if one["outcome"] == "refused") == (
         f"The bytes of delta {undone[0][:12]}…, which frame 406 merged, are kept on the branch deltas/w1 alone "
         f"(archive: branches), in commit {lost}, and could not be fetched. Push that commit to the branch again, from "
@@ -538,9 +549,9 @@ def test_what_is_lost_is_refused_and_the_frame_goes_on(server: HttpRemote, tmp_p
     # Replayed, it is decided as it was then, also where the branch is there again.
     keeper.git("push", "--quiet", "origin", "FETCH_HEAD:refs/heads/deltas/w1")
     with History(clone(server, tmp_path / "fresh").path) as history:
-        assert history.replay(409).same
-    asked_back(server, undone[:1], 407, 410)
-    told = {one["stream_id"]: one for one in receipts(server, 410)}["operator"]["operations"]
+        assert history.replay(411).same
+    asked_back(server, undone[:1], 407, 412)
+    told = {one["stream_id"]: one for one in receipts(server, 412)}["operator"]["operations"]
     assert [(one["outcome"], one["reason"]) for one in told] == [("applied", "put_up_again")]
 
 
