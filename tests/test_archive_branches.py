@@ -219,14 +219,17 @@ def test_what_is_held_waits_in_the_inbox_and_is_kept_in_its_frame(server: HttpRe
     assert row["file"] in server.repo.files(MAIN) and "commit" not in row
 
 
-def test_the_same_file_in_several_commits_is_named_by_the_one_that_brought_it(server: HttpRemote) -> None:
+def test_the_same_file_in_several_commits_is_named_by_the_one_that_brought_it(
+    server: HttpRemote, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settle(server)
     one, two = delta("w1", **agent("a"), _meta={"run": "x"}), delta("w1", **agent("b"), _meta={"run": "y"})
     x, y = "frame-405-w1.x.json", "frame-405-w1.y.json"
-    first = commit_on(server, "refs/heads/deltas/w1", {x: one})
-    second = commit_on(server, "refs/heads/deltas/w1", {x: one, y: two}, first)
-    third = commit_on(server, "refs/heads/deltas/w1", {}, second)
-    commit_on(server, "refs/heads/deltas/w1", {x: one}, third)
+    made: list[str] = []
+    for minute, files in enumerate([{x: one}, {x: one, y: two}, {}, {x: one}]):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-03-25T03:{minute:02d}:00Z")
+        made.append(commit_on(server, "refs/heads/deltas/w1", files, *made[-1:]))
+    first, second = made[:2]
     merge(server)
     named = {source.rpartition("/")[2]: row["commit"] for source, row in rows(server, 405).items()}
     assert named == {x: first, y: second}
