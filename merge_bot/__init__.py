@@ -15,7 +15,7 @@ The map, bottom first. A module imports only from its own line or the lines abov
     gate  admit  control  leases  breaker  workshop  resolutions  control_table
     check  folding  merge  receipts  worker_receipts  quarantine  closing  alarms  workflow_commands  calls  updates
     git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience  processes
-    transports  edits  collect  validating  genesis  snapshot
+    transports  edits  kept  collect  validating  genesis  snapshot
     publish  edits_report
     frame  clone  writer  leaseholder  asking  worker  parcel  target  submit  bell  reader  worker_update
     remote_clone  intake

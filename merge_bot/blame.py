@@ -24,16 +24,20 @@ from merge_bot.layouts.base import WHOLE, Opening
 from merge_bot.layouts.catalog import open_store
 from merge_bot.layouts.entities import EntitiesStore
 from merge_bot.layouts.segments import SegmentsStore
-from merge_bot.manifest import MERGE
+from merge_bot.manifest import MERGE, ROLLBACK
 from merge_bot.merge import clock_rules
 from merge_bot.paths import Paths
 from merge_bot.records import files_of, record_of, records_in
 from merge_bot.replay import before as before_it
+from merge_bot.retention import ARCHIVES
 from merge_bot.state import Files
 from merge_bot.strategies.clocks import read_clocks, standing
 
 if TYPE_CHECKING:
     from merge_bot.history import History
+
+_BATCH = 64
+_GOES_BACK = b'"kind": "%s"' % ROLLBACK.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,7 @@ def blame(history: History, collection: str, key: str, frame: int) -> Life:
     history.landing(history.oldest)  # of a shallow clone nothing may be missing
     values: dict[str, list[tuple[Any, list[Event]]]] = {}
     touched = _frames(history, state.files, rules, key, frame)
+    history.bring(touched)
     behind: dict[int, dict[str, list[Event]]] = {}  # who stood behind the fields right after each of these frames
     for number in sorted({*touched, *_rollbacks(history, touched[0], frame)}):
         events = list(_events(history, number, collection, key)) if number in touched else []
@@ -154,11 +159,19 @@ def _frames(history: History, files: CommitFiles, rules: Collection, key: str, l
 
 
 def _rollbacks(history: History, first: int, last: int) -> Iterator[int]:
-    """The rollbacks among these frames. They consume nothing, so that a frame with an archive is none."""
-    for number in range(first + 1, last + 1):
-        folder = history.files.folder(history.paths.frame(number))
-        if not {"deltas", "quarantine"} & folder.keys() and history.manifest(number).rollback is not None:
-            yield number
+    """The rollbacks among these frames. They consume nothing, so that a frame with an archive is none; of the others,
+    the manifests' bytes say which are worth reading."""
+    for start in range(first + 1, last + 1, _BATCH):
+        numbers = range(start, min(start + _BATCH, last + 1))
+        paths = {one: history.paths.manifest(one) for one in numbers if not _has_archive(history, one)}
+        there = history.files.read_many(paths.values())
+        for number, path in paths.items():
+            if _GOES_BACK in there.get(path, _GOES_BACK) and history.manifest(number).rollback is not None:
+                yield number
+
+
+def _has_archive(history: History, frame: int) -> bool:
+    return not history.files.folder(history.paths.frame(frame)).keys().isdisjoint(ARCHIVES)
 
 
 def _paths(files: Files, paths: Paths, rules: Collection, key: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ workers, `put_up` for files of the inbox, and the decision's own `effect`, which
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from merge_bot.validate import Rules
 
 Changes = dict[str, bytes | Entry | None]
+Row = Mapping[str, Any]
+Find = Callable[[Iterable[Row]], Container[str]]
+
+
+def nowhere(rows: Iterable[Row]) -> Container[str]:
+    """Finds nothing: the way of those who have no objects but the tree's."""
+    return ()
 
 
 class Decision(NamedTuple):
@@ -60,7 +67,8 @@ class Office:
 
     `moment` is the open frame and the merge's clock. `put_up` are files of the inbox that the frame itself brings:
     they are merged in the next one. `conflicts` are those open at the base, once somebody asked; `resolved` are those
-    that are settled, by collection, key and field, each with the write that settles it, if it takes one.
+    that are settled, by collection, key and field, each with the write that settles it, if it takes one. `find` says
+    which blobs can be had, of rows of manifests whose deltas lie in no frame's folder.
     """
 
     moment: Moment
@@ -74,6 +82,8 @@ class Office:
     put_up: Changes = field(default_factory=dict)
     conflicts: Conflicts | None = None
     resolved: dict[tuple[str, str, str], Operation | None] = field(default_factory=dict)
+    find: Find = nowhere
+    _found: Container[str] | None = None
     _arrived: frozenset[str] | None = None
 
     def arrived(self, digest: str) -> bool:
@@ -82,6 +92,12 @@ class Office:
             settled = {one.digest for one, receipt in self.admission.settled if receipt.outcome != Outcome.DUPLICATE}
             self._arrived = frozenset(settled | {delta.digest for delta in self.admission.admitted})
         return digest in self._arrived
+
+    def found(self, row: Row, asked: Callable[[], Iterable[Row]]) -> bool:
+        """Whether a delta's bytes can be had from outside the tree. All that are `asked` for are looked for at once."""
+        if self._found is None:
+            self._found = self.find(asked())
+        return row["blob"] in self._found
 
 
 def applied(request: Request, reason: Reason, effect: Mapping[str, Any], detail: Mapping[str, Any]) -> Decision:

@@ -58,7 +58,13 @@ def arrived_again(digest: str) -> str:
     return f"Delta {digest[:12]}… came once more and is settled in this very frame; its receipt says how."
 
 
-def bytes_not_at_hand(digest: str, frame: int) -> str:
+def bytes_not_at_hand(digest: str, frame: int, branch: str | None, commit: str | None) -> str:
+    if commit is not None:
+        return (
+            f"The bytes of delta {digest[:12]}…, which frame {frame} merged, are kept on the branch deltas/{branch} "
+            f"alone (archive: branches), in commit {commit}, and could not be fetched. Push that commit to the branch "
+            "again, from a clone that has it, and ask once more."
+        )
     return (
         f"The bytes of delta {digest[:12]}… are no longer in frame {frame}'s folder (keep-frames), only in history. "
         "`dreamcatcher quarantine show` reads them there; submit them once more, and they are looked at again."

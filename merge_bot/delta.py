@@ -98,9 +98,9 @@ class Candidate:
     `data` is None when it was not read: not a regular file, or larger than the limit; or
     not yet, then `digest` is "". `at_tip` says that the file
     still lies where it came from; False for a version that was overwritten or removed before the merge. `worker` is
-    whose delta branch it came from, which takes only its own worker's deltas; `refused` is why nothing from there may
-    enter. `arrived` is when it was committed, in seconds since 1970; None if that is not known. What it says of itself
-    does not depend on that, so candidates are equal without it.
+    whose delta branch it came from, which takes only its own worker's deltas, and `commit` the commit there that
+    brought it; `refused` is why nothing from there may enter. `arrived` is when it was committed, in seconds since
+    1970; None if that is not known. What it says of itself does not depend on that, so candidates are equal without it.
     """
 
     path: str
@@ -113,6 +113,7 @@ class Candidate:
     transport: str = "inbox"
     worker: str | None = None
     refused: Reason | None = None
+    commit: str | None = None
     arrived: int | None = field(default=None, compare=False)
 
 

@@ -33,6 +33,9 @@ _CLASSIC = {
     "lock_branch": "update",
 }
 
+# What keeps a branch whole, and what classic protection has to allow for it to be lost.
+_KEEPS = {"non_fast_forward": "allow_force_pushes", "deletion": "allow_deletions"}
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -102,6 +105,24 @@ def protection(found: Mapping[str, Any] | None, branch: str, way: Way) -> Iterat
             yield Finding(severity, *letters.protected(name, kind, branch, way.own_token))
     if not hindered:
         yield Finding("fine", letters.protection_fine(branch, there=bool(found)))
+
+
+def delta_branches(found: Sequence[Any], classic: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """Whether branches that are the archive can be cut back or deleted, by the rules that hold for each, and by the
+    classic protection of one of them (None, or empty: none that could be seen).
+    """
+    kinds = {one.get("type") for one in found if isinstance(one, dict)}
+    missing = [kind for kind, name in _KEEPS.items() if kind not in kinds and not _forbids(classic, name)]
+    if missing:
+        yield Finding("warning", *letters.archive_unprotected(missing))
+    else:
+        yield Finding("fine", letters.ARCHIVE_PROTECTED)
+
+
+def _forbids(classic: Mapping[str, Any] | None, name: str) -> bool:
+    """Classic protection forbids what it does not allow."""
+    one = classic.get(name) if classic else None
+    return bool(classic) and not (one.get("enabled", True) if isinstance(one, dict) else one)
 
 
 def actions_setting(found: Mapping[str, Any] | None, way: Way) -> Iterator[Finding]:

@@ -171,6 +171,22 @@ def protection_fine(branch: str, *, there: bool) -> str:
     )
 
 
+def archive_unprotected(missing: Sequence[str]) -> Letter:
+    ways = {"non_fast_forward": "cut back by a force push", "deletion": "deleted"}
+    return (
+        f"Delta branches may be {' or '.join(ways[one] for one in missing)}.",
+        "They are the archive here (`archive: branches`): what is lost there cannot be replayed, nor put up again.",
+        "Import the README's ruleset (Settings > Rules > Rulesets): `non_fast_forward` and `deletion` for "
+        "refs/heads/deltas/**.",
+    )
+
+
+ARCHIVE_PROTECTED = "Delta branches, which are the archive here, can be neither cut back nor deleted."
+ARCHIVE_NOT_SEEN = (
+    "Whether delta branches, which are the archive here (`archive: branches`), are protected against force pushes and "
+    "deletion."
+)
+
 MAY_OPEN = "GitHub Actions may open pull requests here."
 MAY_NOT_OPEN: Letter = (
     "GitHub Actions may not open pull requests here.",

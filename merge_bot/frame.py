@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,7 @@ from merge_bot.bounds import marked, slow
 from merge_bot.check import prove
 from merge_bot.closing import waiting
 from merge_bot.collect import Base, collect
-from merge_bot.control import Office
+from merge_bot.control import Find, Office, Row
 from merge_bot.control_table import decide
 from merge_bot.counting import untrusted
 from merge_bot.delta import Candidate, Delta, instant_of
@@ -62,11 +62,13 @@ def run_frame(
     now: datetime,
     progress: Progress = silent,
     ahead: Ahead = stay,
+    find: Find | None = None,
 ) -> Result:
     """Merge everything that is pending at `base` into its open frame and publish it, as one commit or not at all.
 
     With nothing pending there is no commit. Raises a DreamcatcherError, with nothing written, if it cannot go on.
-    `ahead` is given each file of the state when it is finished, so that it may travel on meanwhile.
+    `ahead` is given each file of the state when it is finished, so that it may travel on meanwhile; `find` says which
+    archived deltas can be had from outside the tree, by default those that this repository or its remote has.
     """
     collected = collect(repository, base, transport)
     ledger, workers = Ledger(base.files, base.paths), Workers.read(base.files, base.paths)
@@ -81,6 +83,7 @@ def run_frame(
         return Result(Published("none"), base.meta.frame, held=_held(admission))
     missing = waiting(collected.candidates, workers, base.meta.frame, 0).missing
     office = Office(moment, base.settings, base.files, base.paths, base.rules, ledger, workers, admission)
+    office.find = find or _finder(repository)
     decisions = decide(office)
     merged = merge(
         admission.admitted, base.files, base.paths, base.collections, base.rules, base.meta.frame, ahead,
@@ -127,6 +130,15 @@ def _garbage_uncollected() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _finder(repository: Repository) -> Find:
+    def find(rows: Iterable[Row]) -> Container[str]:
+        from merge_bot.kept import found  # a frame that is asked for nothing of the kind needs no remote
+
+        return found(repository, rows)
+
+    return find
 
 
 def _timed(candidate: Candidate, base: Base) -> Delta | Rejection:

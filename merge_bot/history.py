@@ -245,6 +245,12 @@ class History:
         clone = Clone(self.repository, self.ref, self.settings_path)
         return roll_back(clone, frame, now, requeue=requeue, dry_run=dry_run)
 
+    def bring(self, frames: Iterable[int]) -> None:
+        """Have at hand, by one fetch if need be, the deltas of these frames that lie on delta branches alone."""
+        from merge_bot.kept import bring
+
+        bring(self.repository, (row for frame in frames for row in self.manifest(frame).deltas))
+
     def archived(self, frame: int, path: str) -> bytes | None:
         """The bytes of a file of the frame's folder, found as `archived_entry` finds it."""
         entry = self.archived_entry(frame, path)

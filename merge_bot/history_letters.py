@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from merge_bot.wording import listed, named, printable, quoted
 
@@ -90,6 +91,35 @@ def archive_missing(path: str, frame: int) -> str:
         f"{printable(path)}, a delta that frame {frame} consumed, is not in its archive, so the frame cannot be merged "
         "again. Somebody removed it: `git log -- FILE` tells who; restore it from the commit in which it landed."
     )
+
+
+def not_at_hand(row: Mapping[str, Any], frame: int, remote: str, why: str) -> str:
+    what = f"The delta {row['delta'][:12]}… of frame {frame}"
+    if "commit" not in row:
+        return f"{what}, which came as {printable(row['source'])}, is not in this clone, {nor_there(remote, why)}."
+    branch = printable(f"deltas/{row['branch']}")
+    return (
+        f"{what} is kept on the branch {branch} alone (archive: branches), in commit {row['commit']}. It is not in "
+        f"this clone, {nor_there(remote, why)}. Without it the frame cannot be merged once more, nor the delta be put "
+        f"up again; the state is proven by digest all the same. {fetch_branches(remote)} {bring_back(branch)}"
+    )
+
+
+def nor_there(remote: str, why: str) -> str:
+    there = printable(remote)
+    return f"and {there} could not be asked ({_first_line(why)})" if why else f"nor on {there}"
+
+
+def _first_line(text: str) -> str:
+    return printable(text.splitlines()[0].rstrip(".:")[:300])
+
+
+def fetch_branches(remote: str) -> str:
+    return f"Fetch the delta branches: git fetch {printable(remote)} '+refs/heads/deltas/*:refs/dreamcatcher/deltas/*'."
+
+
+def bring_back(branch: str) -> str:
+    return f"If {branch} was cut back or deleted, push that commit to it again, from a clone that has it."
 
 
 def archive_changed(path: str, frame: int, expected: str, found: str) -> str:

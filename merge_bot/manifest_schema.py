@@ -25,13 +25,15 @@ DELTA: dict[str, Any] = {
         "utc": {"type": "string"},
         "frame": {"description": "the frame that it says it is of", **_FRAME},
         "blob": {"description": "its bytes' id in git", **_OBJECT},
-        "file": {"description": "where its bytes are kept; a duplicate has no copy of its own", "type": "string"},
+        "file": {"description": "where its bytes are kept, if that is here; a duplicate has no copy", "type": "string"},
         "mode": {"description": "git's file mode, where it was not a plain file", "type": "string"},
         "branch": {"description": "whose delta branch it came by", "type": "string"},
+        "commit": {"description": "where on that branch its bytes are, if the frame's folder holds none", **_OBJECT},
         "refused": {"description": "why nothing from that branch could enter", "type": "string"},
         "gone": {"description": "it had left the inbox before the merge, and was read from history", "const": True},
     },
     "required": ["delta", "outcome", "source"],
+    "dependentRequired": {"commit": ["branch", "blob"]},
     "additionalProperties": False,
 }
 

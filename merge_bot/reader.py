@@ -23,7 +23,7 @@ from merge_bot.records import record_of, records_of
 from merge_bot.settings import Settings
 from merge_bot.state import Files, Meta, read_meta
 from merge_bot.target import Counter, Target, reached
-from merge_bot.transports.branches import DELTA_BRANCHES
+from merge_bot.transports.base import DELTA_BRANCHES
 from merge_bot.tree import Entry
 from merge_bot.workers import Workers
 

@@ -6,7 +6,7 @@ merge rules is not replayed: it is held against its digests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,6 +21,7 @@ from merge_bot.errors import RepositoryError, UnreadableState
 from merge_bot.findings import Reason
 from merge_bot.frame import run_frame
 from merge_bot.git import Identity
+from merge_bot.kept import Brought, Row, bring
 from merge_bot.manifest import GENESIS, RULES_VERSION, Manifest
 from merge_bot.progress import Progress, silent
 from merge_bot.publish.dry_run import DryRun
@@ -59,11 +60,12 @@ class Replayed:
 class ArchiveTransport:
     """The deltas that one frame consumed, from its archive; each is held against its digest.
 
-    Raises UnreadableState, naming the file, if bytes are not what the manifest says.
+    Raises UnreadableState, naming the file or the branch, if bytes are not what the manifest says, or nowhere.
     """
 
     def __init__(self, history: History, manifest: Manifest) -> None:
         self._history, self._manifest = history, manifest
+        self._brought = Brought()
 
     def send(self, name: str, data: bytes) -> None:
         raise TypeError("an archive takes nothing in")
@@ -75,6 +77,7 @@ class ArchiveTransport:
         """The deltas of some of the manifest's rows; what is larger than `limit` bytes is not held."""
         repository = self._history.repository
         places = [self._place(row) for row in rows]
+        self._brought = bring(repository, rows)
         sizes = repository.sizes({blob for _, blob in places})
         whole = repository.read_blobs(blob for blob, size in sizes.items() if size is not None and size <= limit)
         return [
@@ -91,11 +94,14 @@ class ArchiveTransport:
     def _candidate(
         self, row: Mapping[str, Any], where: str, blob: str, size: int | None, data: bytes | None
     ) -> Candidate:
+        frame = self._manifest.frame
         if size is None:
-            raise UnreadableState(letters.archive_missing(where, self._manifest.frame))
+            if "file" in row:
+                raise UnreadableState(letters.archive_missing(where, frame))
+            raise UnreadableState(letters.not_at_hand(row, frame, self._brought.remote, self._brought.why))
         found = self._history.repository.digest_blob(blob) if data is None else digest(data)
         if found != row["delta"]:
-            raise UnreadableState(letters.archive_changed(where, self._manifest.frame, row["delta"], found))
+            raise UnreadableState(letters.archive_changed(where, frame, row["delta"], found))
         mode, at_tip, worker, refused = (
             row.get("mode", FILE),
             not row.get("gone"),
@@ -104,11 +110,11 @@ class ArchiveTransport:
         )
         return Candidate(
             row["source"], row.get("blob", ""), mode, size, data, found, at_tip,
-            worker=worker, refused=Reason(refused) if refused else None,
+            worker=worker, refused=Reason(refused) if refused else None, commit=row.get("commit"),
         )  # fmt: skip
 
     def _place(self, row: Mapping[str, Any]) -> tuple[str, str]:
-        """Where a delta's bytes are: the archive's path and blob, of a duplicate what it came under."""
+        """Where a delta's bytes are: the archive's path and blob; without a file there, what it came under."""
         if "file" not in row:
             return row["source"], row.get("blob", "")
         entry = self._history.archived_entry(self._manifest.frame, row["file"])
@@ -166,7 +172,14 @@ def merge_again(history: History, manifest: Manifest, progress: Progress = silen
         from merge_bot.rollback import rollback_frame
 
         return rollback_frame(history, base, manifest.rollback["to"], now, requeue=manifest.rollback["requeued"])
-    return run_frame(history.repository, base, ArchiveTransport(history, manifest), DryRun(), now, progress).frame
+    put_up = {one["delta"] for one in manifest.control or () if one["op"] == "requeue"}
+
+    def find(rows: Iterable[Row]) -> Container[str]:
+        """What could be had then, and not what can be had now."""
+        return {str(row["blob"]) for row in rows if row["delta"] in put_up}
+
+    archive = ArchiveTransport(history, manifest)
+    return run_frame(history.repository, base, archive, DryRun(), now, progress, find=find).frame
 
 
 def base_of(history: History, manifest: Manifest, *, checked: bool = True) -> Base:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from merge_bot import history_letters
 from merge_bot import letters as merge_letters
 from merge_bot import rollback_letters as letters
 from merge_bot.canonical import digest, document
@@ -26,6 +27,7 @@ from merge_bot.errors import Contended, RepositoryError, UnreadableState
 from merge_bot.findings import Outcome, Reason, Receipt, Recover
 from merge_bot.frame import ATTEMPTS, BUDGET
 from merge_bot.history import History
+from merge_bot.kept import bring
 from merge_bot.ledger import FILLS_ITS_SLOT, Ledger, Line
 from merge_bot.manifest import ROLLBACK, Manifest
 from merge_bot.patience import Patience
@@ -232,7 +234,10 @@ class _Rollback:
 
     def _put_up_again(self, undone: Sequence[tuple[int, Row]]) -> Iterator[tuple[str, bytes | Entry]]:
         """The undone deltas as files of the inbox, under names that nobody else uses."""
+        there = bring(self._history.repository, (row for _, row in undone))
         for frame, row in undone:
+            if "file" not in row and row["blob"] in there.lost:
+                raise UnreadableState(history_letters.not_at_hand(row, frame, there.remote, there.why))
             name = file_name(row["frame"], row["stream_id"], row["delta"][:32])
             path = f"{self._paths.inbox}/{name}"
             if row.get("blob"):

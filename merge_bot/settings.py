@@ -69,6 +69,7 @@ class Settings(NamedTuple):
     max_validation_seconds: int = 60  # of one delta
     max_frame_deltas: int = 20_000  # more become further frames
     keep_frames: int = 0  # frames whose archives stay in the tree; 0: all
+    archive: Literal["frame", "branches"] = "frame"  # branches: what came by a delta branch is kept there alone
     enrolment: Literal["open", "listed"] = "open"
     workers: Mapping[str, tuple[str, ...]] = {}
     operators: tuple[str, ...] = ("operator",)

@@ -135,6 +135,7 @@ class _Settings(TypedDict, total=False):
     max_validation_seconds: Annotated[int, Field(ge=1, le=86_400)]
     max_frame_deltas: Annotated[int, Field(ge=1, le=10_000_000)]
     keep_frames: Annotated[int, Field(ge=0, le=1_000_000_000)]
+    archive: Literal["frame", "branches"]
     enrolment: Literal["open", "listed"]
     workers: dict[StreamId, Annotated[tuple[str, ...], Field(strict=False)]]
     operators: Annotated[tuple[StreamId, ...], Field(strict=False, max_length=1000)]

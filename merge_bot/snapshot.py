@@ -23,7 +23,6 @@ from merge_bot.ledger import Ledger, Line
 from merge_bot.manifest import MERGE, Manifest
 from merge_bot.merge import Merged
 from merge_bot.parked import Parked
-from merge_bot.paths import Paths
 from merge_bot.receipts import receipts_bytes, receipts_of
 from merge_bot.retention import kept_from, leaving
 from merge_bot.state import Content, Meta
@@ -71,7 +70,7 @@ def snapshot(
     settled = [receipt for _, receipt in admission.settled]
     receipts = receipts_of(number, admission.admitted, settled, merged, base.collections, decisions)
     consumed = [delta.candidate for delta in admission.admitted] + [candidate for candidate, _ in admission.settled]
-    archived, archive = _archive(consumed, receipts, paths, number)
+    archived, archive = _archive(consumed, receipts, base, number)
     _book(ledger, workers, admission, receipts, Moment(number, 0, 0))
     disabled = list(breaker.count(receipts, workers, base.settings.breaker))
     marks = collected.transport.marks()
@@ -134,9 +133,14 @@ def _state(
 
 
 def _archive(
-    consumed: Sequence[Candidate], receipts: Iterable[Receipt], paths: Paths, number: int
+    consumed: Sequence[Candidate], receipts: Iterable[Receipt], base: Base, number: int
 ) -> tuple[Changes, list[dict[str, object]]]:
-    """Where each consumed delta's bytes are kept in the frame's folder, and its row in the manifest."""
+    """Where each consumed delta's bytes are kept in the frame's folder, and its row in the manifest.
+
+    With `archive: branches` what came by a delta branch is kept there, unless it was refused: people decide about
+    that, and what they need stays in the tree.
+    """
+    on_branches, folder = base.settings.archive == "branches", base.paths.frame(number)
     by_source = {(receipt.digest, receipt.source): receipt for receipt in receipts}
     changes: Changes = {}
     rows = []
@@ -154,8 +158,10 @@ def _archive(
             row["branch"] = one.worker
         if one.refused is not None:
             row["refused"] = one.refused
-        if receipt.outcome != Outcome.DUPLICATE:
-            path = _kept_as(one, receipt, paths.frame(number))
+        if on_branches and one.commit is not None and receipt.outcome not in REFUSED_OUTCOMES:
+            row["commit"] = one.commit
+        elif receipt.outcome != Outcome.DUPLICATE:
+            path = _kept_as(one, receipt, folder)
             changes[path] = Entry(FILE, one.blob) if one.blob else one.data
             row["file"] = path
         rows.append(row)

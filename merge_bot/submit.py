@@ -25,7 +25,7 @@ from merge_bot.parcel import Parcel, is_whole, needs_epoch, pack
 from merge_bot.patience import Patience
 from merge_bot.settings import Author
 from merge_bot.target import BRANCH, INBOX, Counter, Target, reached
-from merge_bot.transports.branches import DELTA_BRANCHES
+from merge_bot.transports.base import DELTA_BRANCHES
 from merge_bot.tree import object_id
 from merge_bot.validate import Rules
 

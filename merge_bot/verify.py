@@ -24,6 +24,7 @@ from merge_bot.edits import live_state_tree
 from merge_bot.errors import ProcessEnded, RepositoryError, UnreadableState
 from merge_bot.findings import Reason
 from merge_bot.history import History
+from merge_bot.kept import bring
 from merge_bot.manifest import GENESIS, MERGE, Manifest, parse_manifest, read_manifest
 from merge_bot.messages import Letter
 from merge_bot.processes import spread
@@ -224,7 +225,9 @@ class _Verifier:
     def _walk(self, chain: dict[int, Link], newest: int, jobs: int) -> None:
         """Every frame, and every file of the live state: its key files are complete and its counts true."""
         rules = self._collections(chain[newest].manifest) if newest in chain else Collections({})
-        work = Work(self._repository, self._tip, self._paths, chain, rules)
+        on_branches = (row for link in chain.values() for row in link.manifest.deltas if "commit" in row)
+        brought = bring(self._repository, on_branches)
+        work = Work(self._repository, self._tip, self._paths, chain, rules, brought)
         state = Audit(records=Counter(dict.fromkeys(rules, 0)))
         state.add(work.strays)
         try:

@@ -16,6 +16,7 @@ from merge_bot.commit_files import CommitFiles
 from merge_bot.edits import live_state_tree
 from merge_bot.findings import Reason
 from merge_bot.git import Repository
+from merge_bot.kept import Brought, bring
 from merge_bot.manifest import Manifest
 from merge_bot.messages import Letter
 from merge_bot.paths import Paths
@@ -45,16 +46,20 @@ def finding(frame: int, path: str, reason: Reason, letter: Letter, commit: str |
 
 @dataclass(slots=True)
 class Examiner:
-    """Examines frames of one branch; `tip` is its newest commit. Archives before `kept_from` may be in history only."""
+    """Examines frames of one branch; `tip` is its newest commit. Archives before `kept_from` may be in history only.
+
+    `brought` tells of the deltas on delta branches, once all of them were fetched; None: each frame fetches its own.
+    """
 
     repository: Repository
     tip: CommitFiles
     paths: Paths
     kept_from: int = 0
+    brought: Brought | None = None
 
     def examine(self, manifest: Manifest, landing: str | None, before: Manifest | None) -> list[Finding]:
         """Everything wrong with one frame. `before` is the manifest before it, where it is known."""
-        found = [*self._folder(manifest), *self._receipts(manifest)]
+        found = [*self._folder(manifest), *self._on_branches(manifest), *self._receipts(manifest)]
         if landing is not None:
             found += self._landed(manifest, CommitFiles(self.repository, landing))
         if before is not None and manifest.base is not None and self.repository.has_commit(manifest.base):
@@ -97,6 +102,20 @@ class Examiner:
         blobs = {path: str(row["blob"]) for path, row in rows.items() if sizes[row["blob"]] is not None}
         for path in self._unlike(blobs, {path: str(row["delta"]) for path, row in rows.items()}):
             yield finding(manifest.frame, path, Reason.DIGEST_DIFFERS, letters.digest_differs(manifest.frame))
+
+    def _on_branches(self, manifest: Manifest) -> Iterator[Finding]:
+        """What lies on delta branches alone can be had, and is what the manifest names."""
+        rows = [row for row in manifest.deltas if "commit" in row]
+        brought = self.brought or bring(self.repository, rows)
+        for row in rows:
+            if row["blob"] in brought.lost:
+                letter = letters.not_at_hand(row, manifest.frame, brought.remote, brought.why)
+                yield finding(manifest.frame, row["source"], Reason.MISSING_FILE, letter)
+        there = {row["source"]: row for row in rows if row["blob"] not in brought.lost}
+        blobs = {source: row["blob"] for source, row in there.items()}
+        for source in self._unlike(blobs, {source: row["delta"] for source, row in there.items()}):
+            letter = letters.other_blob(manifest.frame)
+            yield finding(manifest.frame, source, Reason.DIGEST_DIFFERS, letter)
 
     def _receipts(self, manifest: Manifest) -> Iterator[Finding]:
         """A receipt for each delta, and for nothing else but records that had waited."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from merge_bot.history_letters import bring_back, fetch_branches, nor_there
 from merge_bot.messages import Letter
 from merge_bot.wording import counted, named, printable, shown
 
@@ -57,6 +59,19 @@ def not_in_history(frame: int) -> Letter:
         f"This delta of frame {frame} is neither in the tree nor in the history.",
         "Fetch the whole history; if it is gone there too, a backup is the last place to look.",
     )
+
+
+def not_at_hand(row: Mapping[str, Any], frame: int, remote: str, why: str) -> Letter:
+    branch = printable(f"deltas/{row['branch']}")
+    return (
+        f"The delta {row['delta'][:12]}… of frame {frame} is kept on the branch {branch} alone, in commit "
+        f"{row['commit'][:12]}, and is not in this clone, {nor_there(remote, why)}.",
+        f"{fetch_branches(remote)} {bring_back(branch)}",
+    )
+
+
+def other_blob(frame: int) -> Letter:
+    return f"The blob that frame {frame}'s manifest names has not the SHA-256 that it names beside it.", OURS
 
 
 def digest_differs(frame: int) -> Letter:

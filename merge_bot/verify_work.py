@@ -13,6 +13,7 @@ from merge_bot.audit_places import Audit, Places
 from merge_bot.collection import Collection, Collections
 from merge_bot.commit_files import CommitFiles
 from merge_bot.git import Repository
+from merge_bot.kept import Brought
 from merge_bot.manifest import Manifest
 from merge_bot.paths import Paths
 from merge_bot.verify_frame import Examiner, Finding
@@ -37,13 +38,16 @@ class Done(NamedTuple):
 
 @dataclass
 class Work:
-    """Everything to look at. `strays` is what lies among the state's files and belongs to nothing there."""
+    """Everything to look at. `brought` tells of what lies on delta branches alone, of all frames. `strays` is what lies
+    among the state's files and belongs to nothing there.
+    """
 
     repository: Repository
     tip: CommitFiles
     paths: Paths
     chain: Mapping[int, Link]
     collections: Collections
+    brought: Brought | None = None
     strays: Audit = field(default_factory=Audit)
 
     def __post_init__(self) -> None:
@@ -64,7 +68,7 @@ class Work:
         return self._done(repository, CommitFiles(repository, self.tip.commit))
 
     def _done(self, repository: Repository, tip: CommitFiles) -> Callable[[int], Done]:
-        examiner = Examiner(repository, tip, self.paths, self._kept_from)
+        examiner = Examiner(repository, tip, self.paths, self._kept_from, self.brought)
 
         def done(number: int) -> Done:
             if number < len(self._frames):

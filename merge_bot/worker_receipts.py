@@ -31,7 +31,9 @@ NEWEST = 20
 
 @dataclass(slots=True)
 class Settled(Receipt):
-    """A receipt, the frame that wrote it (`frame` is the delta's own), and where the delta's bytes are kept."""
+    """A receipt, the frame that wrote it (`frame` is the delta's own), and where the delta's bytes are kept: a path of
+    the tree, or, as git names it, COMMIT:PATH on the worker's delta branch.
+    """
 
     merged_in: int = 0
     kept: str | None = None
@@ -126,7 +128,14 @@ def _receipts(files: Files, paths: Paths, worker: str, looked: list[int], asked:
             if worker not in _owners(receipt, row):
                 continue
             if asked is None or asked in (number, receipt.frame):
-                yield Settled(**fields_of(receipt), merged_in=number, kept=row.get("file"))
+                yield Settled(**fields_of(receipt), merged_in=number, kept=_kept(row))
+
+
+def _kept(row: Mapping[str, Any]) -> str | None:
+    if "commit" not in row:
+        return row.get("file")
+    path = str(row["source"]).removeprefix(f"deltas/{row['branch']}/")
+    return f"{row['commit']}:{path}"
 
 
 def _read(data: bytes, path: str) -> Iterator[Receipt]:

@@ -5,7 +5,7 @@ The ledger decides, because it is part of the proven state; a frame's archive on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from merge_bot import control_letters as letters
@@ -15,9 +15,9 @@ from merge_bot.control import Decision, Office, applied, refused
 from merge_bot.delta import FILE_NAME, Candidate, Delta, Request, file_name
 from merge_bot.errors import UnreadableState
 from merge_bot.findings import REFUSED_OUTCOMES, Outcome, Problem, Reason, Receipt, Recover, Rejection
-from merge_bot.ledger import Line
+from merge_bot.ledger import FILLS_ITS_SLOT, Line
 from merge_bot.manifest import Manifest, read_manifest
-from merge_bot.tree import Entry
+from merge_bot.tree import FILE, Entry
 from merge_bot.validate import given, validate
 
 AMENDS = "amends"
@@ -135,7 +135,7 @@ def _put_up(office: Office, request: Request, case: Case) -> Decision:
     target = str(request.content["delta"])
     kept = _archived(office, case)
     if kept is None:
-        why = letters.bytes_not_at_hand(target, case.kept_in.frame)
+        why = letters.bytes_not_at_hand(target, case.kept_in.frame, case.row.get("branch"), case.row.get("commit"))
         return refused(request, Reason.BYTES_NOT_AT_HAND, Recover.RESUBMIT, why)
     office.ledger.add(case.filed, case.line._replace(requeued=True))
     path = f"{office.paths.inbox}/{_name(case.row)}"
@@ -160,15 +160,33 @@ def _quarantined(office: Office, request: Request) -> Case | Decision:
 def _undone(office: Office, request: Request) -> Case | Decision:
     """The delta that a rollback undid; or why nothing can be decided about it."""
     frame, target = int(request.content["frame"]), str(request.content["delta"])
+    found = _undone_in(office, frame, target)
+    if found is None:
+        why = letters.not_undone(target, frame)
+        return refused(request, Reason.NOT_UNDONE, Recover.ASK_OPERATOR, why)
+    kept, filed, kept_in = found
+    return _open_case(office, request, kept, filed, kept_in, settled_in=frame)
+
+
+def _undone_in(office: Office, frame: int, target: str) -> tuple[Row, int, Manifest] | None:
+    """Of a delta that the rollback `frame` undid: its row in the archive, the frame of its own, and who keeps it."""
     manifest = _manifest(office, frame)
     undone = manifest.rollback["undone"] if manifest and manifest.rollback else ()
     row = next((one for one in undone if one["delta"] == target), None)
     kept_in = _manifest(office, row["merged_in"]) if row else None
-    kept = next((one for one in (kept_in.deltas if kept_in else ()) if one["delta"] == target and "file" in one), None)
-    if row is None or kept_in is None or kept is None:
-        why = letters.not_undone(target, frame)
-        return refused(request, Reason.NOT_UNDONE, Recover.ASK_OPERATOR, why)
-    return _open_case(office, request, kept, row["frame"], kept_in, settled_in=frame)
+    rows = (one for one in (kept_in.deltas if kept_in else ()) if one["delta"] == target)
+    kept = next((one for one in rows if one["outcome"] in FILLS_ITS_SLOT), None)
+    return (kept, row["frame"], kept_in) if row and kept and kept_in else None
+
+
+def _asked_back(office: Office) -> Iterator[Row]:
+    """The rows of all deltas that this frame is asked to put up again, and that lie on delta branches."""
+    for delta in office.admission.admitted:
+        for one in delta.control:
+            if one.op == "requeue":
+                found = _undone_in(office, int(one.content["frame"]), str(one.content["delta"]))
+                if found is not None and "file" not in found[0]:
+                    yield found[0]
 
 
 def _open_case(
@@ -197,8 +215,11 @@ def _manifest(office: Office, frame: int) -> Manifest | None:
 
 
 def _archived(office: Office, case: Case) -> Entry | None:
-    """The archived file, if it is in the tree still."""
-    entry = office.files.entry(str(case.row.get("file")))
+    """The archived file, if it is in the tree still; or what lies on a delta branch, if that can be had."""
+    if "file" not in case.row:
+        blob = case.row.get("blob")
+        return Entry(FILE, blob) if blob and office.found(case.row, lambda: _asked_back(office)) else None
+    entry = office.files.entry(case.row["file"])
     return entry if entry is not None and entry.is_file else None
 
 

@@ -71,6 +71,8 @@ class FakeGitHub:
     methods: set[str] = field(default_factory=lambda: {"merge", "squash", "rebase"})
     rules: list[dict[str, Any]] = field(default_factory=list)
     protection: dict[str, Any] | None = None  # classic, of main
+    delta_rules: list[dict[str, Any]] = field(default_factory=list)  # of every branch below deltas/
+    delta_protection: dict[str, Any] | None = None
     refusals: list[tuple[str, Refusal]] = field(default_factory=list)
     after: dict[str, Callable[[], object]] = field(default_factory=dict)
     pulls: dict[int, Pull] = field(default_factory=dict)
@@ -273,14 +275,16 @@ class FakeGitHub:
 
     def _rules(self, branch: str, query: dict[str, str], body: Any) -> Answer:
         size, page = int(query.get("per_page", 30)), int(query.get("page", 1))
-        return 200, self.rules[(page - 1) * size : page * size]
+        rules = self.delta_rules if branch.startswith("deltas/") else self.rules
+        return 200, rules[(page - 1) * size : page * size]
 
     def _protection(self, branch: str, query: dict[str, str], body: Any) -> Answer:
         if not self.administers:
             raise Refusal(403, "Resource not accessible by integration")
-        if branch != "main" or self.protection is None:
+        found = {"main": self.protection}.get(branch, self.delta_protection if branch.startswith("deltas/") else None)
+        if found is None:
             raise Refusal(404, "Branch not protected")
-        return 200, self.protection
+        return 200, found
 
     def _workflow_permissions(self, query: dict[str, str], body: Any) -> Answer:
         if not self.administers:

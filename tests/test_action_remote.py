@@ -14,8 +14,10 @@ import pytest
 from merge_bot.cli.waiting import wait_for_workers
 from merge_bot.collect import Collected
 from merge_bot.git.remote import Credentials
+from merge_bot.history import History
 from merge_bot.remote_clone import RemoteClone
 from merge_bot.target import Target
+from merge_bot.verify import verify
 from tests.command import Said, delta, masked, run
 from tests.fake_github import TOKEN
 from tests.http_remote import Push, protected
@@ -458,3 +460,23 @@ def test_what_arrives_while_a_frame_stays_open_is_in_it(job: Job) -> None:
     job.patch.setattr("merge_bot.cli.ran.wait_for_workers", wait)
     assert job.step().code == 0
     assert job.outputs["deltas-merged"] == "2"
+
+
+@pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
+def test_a_pull_request_of_many_workers_shows_what_the_frame_changed(job: Job, tmp_path: Path, method: str) -> None:
+    """With the delta branches as the archive; however it lands, the frame is proven and replayed from there."""
+    job.hub.commit({".github/dreamcatcher.yml": b"archive: branches\n"})
+    for number in range(20):
+        one = delta(f"w{number}", stats_increments={"total_posts": 1})
+        job.hub.submit(f"w{number}", f"frame-405-w{number}.json", one)
+    assert job.step(INPUT_MODE="pull-request").code == 0
+    shown = job.main("diff", "--name-only", "main", "dreamcatcher/main").splitlines()
+    assert len(shown) < 10 and not [path for path in shown if "/deltas/" in path]
+    assert job.step(INPUT_MODE="pull-request", INPUT_AUTO_MERGE=method).code == 0
+    assert json.loads(job.main("show", "main:state/stats.json")) == {"total_posts": 20}
+    job.hub.submit("w1", "frame-406-w1.json", delta("w1", 406, stats_increments={"total_posts": 1}))
+    assert job.step(INPUT_MODE="pull-request", INPUT_AUTO_MERGE=method).code == 0
+    job.main("clone", "--quiet", "--single-branch", "--no-local", str(job.hub.server.repo.path), str(tmp_path / "main"))
+    with History(tmp_path / "main") as history:
+        assert [history.replay(frame).same for frame in (405, 406)] == [True, True]
+        assert verify(history).findings == []

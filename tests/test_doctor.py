@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from merge_bot.cli.doctor import __doc__ as described
-from merge_bot.doctor import Finding, Queue, Way, clock, protection, queue, rules
+from merge_bot.doctor import Finding, Queue, Way, clock, delta_branches, protection, queue, rules
 from merge_bot.doctor_workflows import examine
 from merge_bot.path_filter import accepts
 from merge_bot.paths import Paths
@@ -253,6 +253,33 @@ def test_a_rule_in_the_way_is_explained() -> None:
     )
 
 
+FORCE, GONE = {"type": "non_fast_forward"}, {"type": "deletion"}
+FORBIDS = {"allow_force_pushes": {"enabled": False}, "allow_deletions": {"enabled": False}}
+
+
+@pytest.mark.parametrize(
+    ("found", "classic", "lost"),
+    [
+        ([FORCE, GONE], None, ""),
+        ([FORCE, GONE, {"type": "creation"}], {}, ""),
+        ([FORCE], None, "deleted"),
+        ([GONE, "odd"], {}, "cut back by a force push"),
+        ([], None, "cut back by a force push or deleted"),
+        ([], FORBIDS, ""),
+        ([], {"enforce_admins": {"enabled": True}}, ""),
+        ([GONE], {"allow_force_pushes": {"enabled": True}}, "cut back by a force push"),
+        ([FORCE], {**FORBIDS, "allow_deletions": {"enabled": True}}, "deleted"),
+    ],
+)
+def test_branches_that_are_the_archive_have_to_stay_whole(found: Any, classic: Any, lost: str) -> None:
+    (said,) = delta_branches(found, classic)
+    if not lost:
+        assert (said.severity, said.why, said.remedy) == ("fine", "", "")
+        return
+    assert (said.severity, said.what) == ("warning", f"Delta branches may be {lost}.")
+    assert said.remedy.startswith("Import the README's ruleset (Settings > Rules > Rulesets): `non_fast_forward` and ")
+
+
 def test_clocks_are_compared() -> None:
     minute = timedelta(minutes=1)
     assert [one.severity for one in clock(NOW, NOW + 5 * minute, NOW - 5 * minute)] == ["fine"]
@@ -361,6 +388,27 @@ def test_rules_are_read_to_the_last_page(repo: Repo, fake: FakeGitHub) -> None:
     assert "The rule `required_signatures` holds for main" in done.out
     fake.rules.pop()
     assert "None of the 100 rules on main stands" in run("doctor", "--repo", repo.path, "--github", SLUG).out
+
+
+def test_delta_branches_are_looked_at_where_they_are_the_archive(repo: Repo, fake: FakeGitHub) -> None:
+    ask = ("doctor", "--repo", repo.path, "--github", SLUG)
+    assert "Delta branches" not in run(*ask).out
+    repo.commit({".github/dreamcatcher.yml": b"archive: branches\n"})
+    done = run(*ask)
+    assert (done.code, "  Delta branches may be cut back by a force push or deleted.\n" in done.out) == (0, True)
+    rule = {"ruleset_source_type": "Repository", "ruleset_source": SLUG, "ruleset_id": 1}
+    fake.delta_rules = [{**FORCE, **rule}, {**GONE, **rule}]
+    fine = "  Delta branches, which are the archive here, can be neither cut back nor deleted.\n"
+    assert fine in run(*ask).out
+    fake.delta_rules, fake.administers = [], True
+    fake.delta_protection = {"url": "https://github.com/x", **FORBIDS}
+    assert fine in run(*ask).out
+
+
+def test_where_nobody_can_look_whether_the_archive_is_protected_it_says_so(repo: Repo) -> None:
+    begun(repo).commit({".github/dreamcatcher.yml": b"archive: branches\n"})
+    done = run("doctor", "--repo", repo.path)
+    assert "  Whether delta branches, which are the archive here (`archive: branches`), are protected ag" in done.out
 
 
 NOT_SEEN = (

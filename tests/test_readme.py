@@ -19,7 +19,7 @@ from merge_bot.drift import TYPES_OF
 from merge_bot.resources import workflow_template
 from merge_bot.settings import Settings
 from merge_bot.strategies.catalog import LAYOUTS_OF, STRATEGIES
-from merge_bot.transports.branches import DELTA_BRANCHES
+from merge_bot.transports.base import DELTA_BRANCHES
 from merge_bot.validate import Rules, given, validate
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")

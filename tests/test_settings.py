@@ -36,6 +36,7 @@ def test_defaults() -> None:
         "max-validation-seconds": 60,
         "max-frame-deltas": 20_000,
         "keep-frames": 0,
+        "archive": "frame",
         "enrolment": "open",
         "workers": {},
         "operators": ["operator"],

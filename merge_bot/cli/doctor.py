@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _BAD_SCHEMAS = "Who writes some collections: their schemas have mistakes. Run `dreamcatcher check`."
 
+_ANY = "any-worker"
+
 _NO_PROTECTION = (
     "Classic branch protection (Settings > Branches): only a token with Administration: read sees that. Rulesets were "
     "looked at."
@@ -95,7 +97,7 @@ def _examine(clone: Clone, branch: str, github: str | None, environment: Mapping
     paths = Paths(settings.state)
     findings, way = examine(_workflows(clone), branch, paths, own_action=_is_the_action(clone))
     found.findings += findings
-    server = _ask_github(github, environment, branch, way, found)
+    server = _ask_github(github, environment, branch, way, found, _archive(clone, settings))
     found.findings += doctor.clock(now, _committed(clone), server)
     found.findings += _queue(clone, now)
     found.writers = _writers(clone, settings, found)
@@ -125,6 +127,21 @@ def _workflows(clone: Clone) -> dict[str, bytes]:
 def _is_the_action(clone: Clone) -> bool:
     """Whether the branch holds the action itself, so that `uses: ./` means it."""
     return b"\nname: Dream Catcher\n" in b"\n" + clone.files.read_many(["action.yml"]).get("action.yml", b"")
+
+
+def _archive(clone: Clone, settings: Settings) -> str | None:
+    """One of the branches that are the archive; None if none is."""
+    from merge_bot.errors import DreamcatcherError
+    from merge_bot.paths import Paths
+    from merge_bot.workers import Workers
+
+    if settings.archive != "branches":
+        return None
+    try:
+        marks = Workers.read(clone.files, Paths(settings.state)).watermarks()
+    except DreamcatcherError:  # which is told of elsewhere
+        marks = {}
+    return f"deltas/{min(marks, default=_ANY)}"
 
 
 def _committed(clone: Clone) -> datetime | None:
@@ -182,10 +199,10 @@ def _writers(clone: Clone, settings: Settings, found: _Examined) -> list[Writer]
 
 
 def _ask_github(
-    github: str | None, environment: Mapping[str, str], branch: str, way: Way, found: _Examined
+    github: str | None, environment: Mapping[str, str], branch: str, way: Way, found: _Examined, archive: str | None
 ) -> datetime | None:
-    """Add the findings about GitHub's side. Returns its clock."""
-    from merge_bot import doctor
+    """Add the findings about GitHub's side; `archive` is a branch that has to stay whole. Returns GitHub's clock."""
+    from merge_bot import doctor, doctor_letters
     from merge_bot.actions import NO_TOKEN, api_access
     from merge_bot.errors import DreamcatcherError
     from merge_bot.github_api import GitHub
@@ -195,10 +212,14 @@ def _ask_github(
         found.not_looked_at.append(
             f"GitHub itself (rulesets, settings, its clock): give --github OWNER/NAME, and {NO_TOKEN}."
         )
+        if archive:
+            found.not_looked_at.append(doctor_letters.ARCHIVE_NOT_SEEN)
         return None
     hub = GitHub(github, token, api_url)
     try:
         found.findings += doctor.rules(hub.rules(branch), branch, way)
+        if archive:  # rules may name single branches, so they are asked for about one that none of them names
+            found.findings += doctor.delta_branches(hub.rules(f"deltas/{_ANY}"), hub.protection(archive))
         protection = hub.protection(branch)
         setting = hub.workflow_permissions()
     except DreamcatcherError as error:

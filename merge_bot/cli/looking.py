@@ -22,7 +22,8 @@ from merge_bot.parked import Parked, read_parked
 from merge_bot.paths import Paths
 from merge_bot.settings import Alarms
 from merge_bot.state import Files, Meta, read_meta
-from merge_bot.transports.branches import DELTA_BRANCHES, MAX_COMMITS
+from merge_bot.transports.base import DELTA_BRANCHES
+from merge_bot.transports.branches import MAX_COMMITS
 from merge_bot.transports.inbox import KEPT_NAMES
 from merge_bot.workers import Workers
 

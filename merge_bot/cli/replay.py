@@ -62,6 +62,7 @@ def command(
             numbers = in_order(start, end)
             for number in (start, end):
                 history.check_number(number)
+            history.bring(numbers)
             done = [history.replay(number) for number in progress(numbers, "replay")]
     if as_json:
         print_json([one.as_json() for one in done])

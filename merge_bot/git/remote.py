@@ -22,13 +22,14 @@ from merge_bot.errors import (
 from merge_bot.git import remote_letters as letters
 from merge_bot.git.answers import NO_RIGHTS, unread
 from merge_bot.git.credentials import Credentials, address, refuse_odd, without_password
-from merge_bot.git.process import Finished, text
+from merge_bot.git.process import Finished, raw, text
 from merge_bot.git.repository import Repository
 
 __all__ = ["Advertised", "Credentials", "Outcome", "Pushed", "Remote"]
 
 SEEN_REFS = "refs/dreamcatcher/seen/"
 _ANY_CODE = range(-256, 256)
+_WHOLE = 2**31 - 1  # a depth that git takes for all there is
 SILENCE = 60  # seconds without a byte after which a transfer over HTTP is given up
 PATIENCE = 120  # seconds for a remote of any kind to tell its refs
 
@@ -164,13 +165,25 @@ class Remote:
         )  # fmt: skip
 
     def fetch_objects(self, ids: Iterable[str]) -> None:
-        """Fetch single objects, all in one request; what is here already is not asked for."""
+        """Fetch single files' contents, all in one request; what is here already is not asked for.
+
+        Raises GitFailed if the remote lacks one of them, or gives out no single objects; else as `fetch`.
+        """
         if wanted := sorted(set(ids)):
             self._run(
                 "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
-                "--no-recurse-submodules", "--refmap=", "--filter=blob:none", "--stdin", "--", self.name,
+                "--no-recurse-submodules", "--refmap=", "--stdin", "--", self.name,
                 stdin="".join(f"{one}\n" for one in wanted).encode(), writes=True,
             )  # fmt: skip
+
+    def fetch_behind(self, prefix: str) -> None:
+        """Fetch all that the remote's refs below `prefix` hold; no ref of ours moves. Raises as `fetch`."""
+        seen = f"{SEEN_REFS}{random.token_hex(8)}/"
+        try:
+            self.fetch([f"+{prefix}*:{seen}*"], depth=_WHOLE if self.repository.is_shallow else None)
+        finally:
+            gone = b"".join(b"delete %s\0\0" % raw(name) for name in self.repository.refs(seen))
+            self._git.run("update-ref", "-z", "--stdin", stdin=gone, ok=_ANY_CODE, writes=True)
 
     # --- pushing
 

@@ -17,6 +17,9 @@ Changes = dict[str, bytes | Entry | None]
 """Path → new bytes, a blob that the repository already has, or None to remove."""
 
 
+DELTA_BRANCHES = "refs/heads/deltas/"
+"""Below this every worker has a branch of its own at the remote."""
+
 MUCH = 4_000_000
 """Bytes of deltas that are worth several processes. For less, starting them takes longer than what they save."""
 

@@ -20,7 +20,7 @@ from merge_bot.findings import Reason
 from merge_bot.git import Repository
 from merge_bot.git.line import Line, lines_of
 from merge_bot.paths import Paths
-from merge_bot.transports.base import Changes, Span
+from merge_bot.transports.base import DELTA_BRANCHES, Changes, Span
 from merge_bot.transports.reading import read_candidates
 from merge_bot.tree import FILE, Entry
 from merge_bot.workers import Workers
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 NAME = "branches"
 REFS = "refs/dreamcatcher/deltas/"
-DELTA_BRANCHES = "refs/heads/deltas/"
 REFSPEC = f"+{DELTA_BRANCHES}*:{REFS}*"
 MAX_COMMITS = 10_000
 MAX_FILES = 1_000
 _LOST = "refs/dreamcatcher/lost/"
 _FIRST = 16
 _Found = dict[tuple[str, str], tuple[str, bool]]
+_Brought = dict[tuple[str, str], tuple[int, str]]
 _NO_DELTAS = frozenset({".gitkeep", ".gitignore", ".gitattributes"})
 
 
@@ -70,9 +70,12 @@ class BranchesTransport:
             refused = Reason.BRANCH_REWOUND if line.is_rewound else None
             if refused:
                 self.remarks.append(letters.branch_rewound(worker))
-            candidates += [
-                replace(one, transport=NAME, worker=worker, refused=refused)
-                for one in read_candidates(self._repository, found[0], span, found[1])
+            contents, brought = found
+            arrived = {place: when for place, (when, _) in brought.items()}
+            commits = {place: commit for place, (_, commit) in brought.items()}
+            candidates += [  # a submodule has no blob, so no commit holds one
+                replace(one, transport=NAME, worker=worker, refused=refused, commit=commits.get((one.path, one.blob)))
+                for one in read_candidates(self._repository, contents, span, arrived)
             ]
         return candidates
 
@@ -89,20 +92,23 @@ class BranchesTransport:
     def marks(self) -> Mapping[str, str]:
         return dict(self._marks)
 
-    def _additions(self, worker: str, line: Line) -> tuple[_Found, dict[tuple[str, str], int]] | None:
-        """Every version of every file that the new commits brought, by (path, blob), and when; None if too many."""
+    def _additions(self, worker: str, line: Line) -> tuple[_Found, _Brought] | None:
+        """Every version of every file that the new commits brought, by (path, blob); when, and the first that did.
+
+        None if there are too many.
+        """
         repository = self._repository
         found: _Found = {}
-        arrived: dict[tuple[str, str], int] = {}
+        brought: _Brought = {}
         for commit, parents in line.commits.items():
             before = [repository.commit_tree(one) for one in parents]
             for path, entry in _added(repository, repository.commit_tree(commit), before, f"deltas/{worker}"):
                 found[path, entry.id] = (entry.mode, True)
-                when = line.times[commit]
-                arrived[path, entry.id] = min(when, arrived.get((path, entry.id), when))
+                by = (line.times[commit], commit)
+                brought[path, entry.id] = min(by, brought.get((path, entry.id), by))
                 if len(found) > max(MAX_FILES, len(line.commits)):
                     return None
-        return found, arrived
+        return found, brought
 
 
 def deepen(remote: Remote, watermarks: Mapping[str, str]) -> None:
@@ -118,7 +124,7 @@ def deepen(remote: Remote, watermarks: Mapping[str, str]) -> None:
             _bring_back(remote, {worker: watermarks[worker] for worker, line in lines.items() if line.is_rewound})
             return
         before = repository.shallow_boundary()
-        remote.fetch([f"+refs/heads/deltas/{worker}:{REFS}{worker}" for worker in cut], deepen=count)
+        remote.fetch([f"+{DELTA_BRANCHES}{worker}:{REFS}{worker}" for worker in cut], deepen=count)
         if repository.shallow_boundary() == before:
             raise RepositoryError(letters.branch_cut_off(cut[0]))
         count *= 4
