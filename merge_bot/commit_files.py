@@ -34,6 +34,11 @@ class CommitFiles:
         blobs = self._repository.read_blobs(set(ids.values()))
         return {path: blobs[blob] for path, blob in ids.items()}
 
+    def ahead(self, paths: Iterable[str]) -> None:
+        """Have the contents of these files come in one request, where contents stay elsewhere until they are read."""
+        if self._repository.leaves_contents:
+            self._repository.bring({entry.id for path in paths if (entry := self.entry(path)) and entry.is_file})
+
     def folder(self, path: str) -> Mapping[str, Entry]:
         entry = self.entry(path)
         return self.entries(entry.id) if entry and entry.is_tree else {}

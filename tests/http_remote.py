@@ -59,6 +59,8 @@ class HttpRemote:
         self.after_push: Callable[[Push], None] | None = None
         self.pushes: list[Push] = []
         self.requests: list[str] = []
+        self.sent = 0  # bytes of answers
+        self.old_protocol = False  # what clients say of newer ones goes unheard
         self.headers: list[str] = []
         self._lock = threading.Lock()
         self._server = _Server(self, port)
@@ -211,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
             "GIT_PROJECT_ROOT": str(self.server.remote.path),
             "GIT_HTTP_EXPORT_ALL": "1",
             "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": "" if self.server.remote.old_protocol else self.headers.get("Git-Protocol", ""),
             "PATH_INFO": path,
             "QUERY_STRING": query,
             "REQUEST_METHOD": self.command,
@@ -233,6 +235,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+        with self.server.remote._lock:
+            self.server.remote.sent += len(content)
 
 
 def commands(body: bytes) -> list[Push]:

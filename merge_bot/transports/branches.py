@@ -21,7 +21,7 @@ from merge_bot.git.line import Line, lines_of
 from merge_bot.git.remote import Remote
 from merge_bot.paths import Paths
 from merge_bot.transports.base import Changes, Span
-from merge_bot.transports.reading import read_candidates
+from merge_bot.transports.reading import SUBMODULE, read_candidates
 from merge_bot.tree import FILE, Entry
 from merge_bot.workers import Workers
 
@@ -53,7 +53,7 @@ class BranchesTransport:
         watermarks = Workers.read(CommitFiles(self._repository, span.tip), self._paths).watermarks()
         tips, odd = _tips(self._repository)
         self._marks, self.remarks = {}, [letters.odd_branch(name) for name in odd]
-        candidates: list[Candidate] = []
+        read: list[tuple[str, Reason | None, _Found, dict[tuple[str, str], int]]] = []
         for worker, line in lines_of(self._repository, tips, watermarks, MAX_COMMITS).items():
             if line.is_cut:
                 raise RepositoryError(letters.branch_cut_off(worker))
@@ -66,11 +66,14 @@ class BranchesTransport:
             refused = Reason.BRANCH_REWOUND if line.is_rewound else None
             if refused:
                 self.remarks.append(letters.branch_rewound(worker))
-            candidates += [
-                replace(one, transport=NAME, worker=worker, refused=refused)
-                for one in read_candidates(self._repository, found[0], span, found[1])
-            ]
-        return candidates
+            read.append((worker, refused, *found))
+        everything = (one for _, _, found, _ in read for one in found.items())
+        self._repository.bring({blob for (_, blob), (mode, _) in everything if mode != SUBMODULE})
+        return [
+            replace(one, transport=NAME, worker=worker, refused=refused)
+            for worker, refused, found, arrived in read
+            for one in read_candidates(self._repository, found, span, arrived)
+        ]
 
     def settle(self, consumed: Iterable[Candidate], held: Iterable[Candidate]) -> Mapping[str, bytes | Entry | None]:
         """Watermarks move past everything that was read, so what has to wait goes on waiting in the inbox."""
