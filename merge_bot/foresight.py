@@ -61,6 +61,8 @@ def the_frame(
         yield from _entities(rules, files, paths, {key for part in parts for key in _keys(rules, part)})
         for target in {name, *rules.references.values()}:
             yield from _whole(collections[target], files, paths)
+        if rules.layout == FILE and rules.strategy == LAST_WRITER_WINS:
+            yield clock_rules(rules, paths).path
     for rules in collections.values():
         for counter in derived(rules):
             parts = touched.get(counter.counts, [])
@@ -94,7 +96,7 @@ def _whole(rules: Collection, files: Files, paths: Paths) -> Iterator[str]:
     if rules.layout == SEGMENTS:
         yield from _below(files, paths.keys(rules.name))
     if rules.layout == FILE:
-        yield from (rules.path, clock_rules(rules, paths).path)
+        yield rules.path
 
 
 def _newest(files: Files, folder: str) -> str:
