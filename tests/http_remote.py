@@ -182,9 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(404, b"Not Found")
         elif self.command == "POST" and writing:
             self._push(path, body)
-        elif self.command == "POST" and b"command=ls-refs" not in body and remote.take("fail_fetches"):
-            self._say(502, b"Bad Gateway")
-        elif remote.take("fail_reads"):
+        elif (b"want " in body and remote.take("fail_fetches")) or remote.take("fail_reads"):
             self._say(502, b"Bad Gateway")
         else:
             if wants := body.count(b"want "):
