@@ -108,6 +108,11 @@ def merge(server: HttpRemote, root: Path | None = None, remote: str = "") -> Any
     return done
 
 
+def keys(server: HttpRemote, done: Any) -> int:
+    """How many files held the keys of all posts where this merge began."""
+    return len([one for one in server.repo.files(done.frame.base) if one.startswith("state/_control/keys/posts/")])
+
+
 def proven(server: HttpRemote) -> None:
     with History(str(server.repo.path), "main") as history:
         assert verify(history, history.newest).findings == []
@@ -120,20 +125,20 @@ def test_a_small_frame_takes_as_many_requests_on_a_large_state_and_as_many_bytes
     for frames in (FRAMES, MORE):
         with serve(frames) as server:
             submit(server, 3)
-            merge(server)
+            done = merge(server)
             proven(server)
-            found.append((list(server.requests), list(server.wants), server.sent))
-    (requests, wants, sent), (more_requests, more_wants, more_sent) = found
+            found.append((list(server.requests), list(server.wants), server.sent, keys(server, done)))
+    (requests, wants, sent, files), (more_requests, more_wants, more_sent, more_files) = found
     assert more_requests == requests
     # the refs; the books; the base branch's history; the clock before; the deltas; what the frame touches: three agents
     # and the clocks of their fields, the channels that posts name, and the keys of all segments
     touched = 2 * 3 + 1
-    assert wants == [1 + 3, BOOKS, 1, 1, 3, touched + FRAMES]
-    assert more_wants == [1 + 3, BOOKS, 1, 1, 3, touched + MORE]
+    assert wants == [1 + 3, BOOKS, 1, 1, 3, touched + files]
+    assert more_wants == [1 + 3, BOOKS, 1, 1, 3, touched + more_files]
     grew = (more_sent - sent) / (MORE - FRAMES)
-    keys, names = 8 * RECORDS, 400  # a frame's ids and names: in its folder, the ledger's, the segments', the keys'
-    assert keys < grew < keys + names
-    assert 10 * (keys + names) < RECORDS * BODY
+    hashes, names = 8 * RECORDS, 400  # a frame's ids and names: in its folder, the ledger's, the segments', the keys'
+    assert hashes < grew < hashes + names
+    assert 10 * (hashes + names) < RECORDS * BODY
 
 
 def test_proposing_a_frame_takes_no_more_requests_for_more_workers(job: Job) -> None:
@@ -175,8 +180,8 @@ def test_what_late_deltas_ask_the_ledger_comes_at_once(serve: Serve) -> None:
         with RemoteClone.open(Target(server.url, root=server.path)) as clone:
             done = clone.merge(NOW, patience=hasty)
         assert {one.outcome for one in done.frame.receipts} == {"late"}
-        # as above, but that the deltas are in the inbox, and came with the books
-        assert server.wants == [1, BOOKS + len(names), 1, 1, len(names), 2 * 2 + 1 + FRAMES]  # of two agents
+        # as above, but that the deltas, of two agents, are in the inbox, and came with the books
+        assert server.wants == [1, BOOKS + len(names), 1, 1, len(names), 2 * 2 + 1 + keys(server, done)]
 
 
 def commit(server: HttpRemote, files: Mapping[str, bytes | None], ref: str = MAIN) -> str:
@@ -231,7 +236,7 @@ def test_after_a_lost_race_only_what_is_new_is_fetched(serve: Serve) -> None:
         assert done.frame.base == rival[0]
         proven(server)
         # only the commit that was in the way is new
-        assert server.wants == [1 + 2, BOOKS, 1, 1, 2, 2 * 2 + 1 + FRAMES, 1]
+        assert server.wants == [1 + 2, BOOKS, 1, 1, 2, 2 * 2 + 1 + keys(server, done), 1]
 
 
 def test_a_branch_is_deepened_without_contents_and_all_its_deltas_come_at_once(serve: Serve) -> None:
@@ -278,8 +283,8 @@ def test_a_partial_clone_of_the_user_s_makes_git_bring_nothing_by_itself(serve: 
         mine = tmp_path / "mine"
         Repo(tmp_path).git("clone", "--quiet", "--filter=blob:none", "--no-checkout", server.url, str(mine))
         submit(server, 2)
-        merge(server, mine, "origin")
-        assert server.wants == [1 + 2, BOOKS, 1, 1, 2, 2 * 2 + 1 + FRAMES]
+        done = merge(server, mine, "origin")
+        assert server.wants == [1 + 2, BOOKS, 1, 1, 2, 2 * 2 + 1 + keys(server, done)]
 
 
 def test_a_commit_in_the_place_of_a_delta_is_no_content_to_ask_for(serve: Serve) -> None:
