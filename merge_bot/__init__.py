@@ -13,7 +13,8 @@ The map, bottom first. A module imports only from its own line or the lines abov
     doctor_letters  path_filter  doctor  doctor_workflows
     drift  x_merge  schemas  control_schema  delta_schema  enrolment  bounds  validate  explain  repair
     gate  admit  control  leases  breaker  workshop  resolutions  control_table
-    check  folding  merge  receipts  worker_receipts  quarantine  closing  alarms  workflow_commands  calls  updates
+    check  folding  merge  foresight  receipts  worker_receipts  quarantine  closing  alarms  workflow_commands  calls
+    updates
     git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience  processes
     transports  edits  kept  collect  validating  genesis  snapshot
     publish  edits_report

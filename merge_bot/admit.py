@@ -52,6 +52,12 @@ def ledger_frame(candidate: Candidate, frame: int | None, moment: Moment) -> int
     return moment.frame if frame is None else min(frame, moment.frame)
 
 
+def asked_frames(arrived: Iterable[tuple[Candidate, Delta | Rejection]], moment: Moment) -> set[int]:
+    """The frames whose part of the ledger `admit` looks into."""
+    own = {verdict.frame for _, verdict in arrived if verdict.frame is not None}
+    return own | {ledger_frame(candidate, verdict.frame, moment) for candidate, verdict in arrived}
+
+
 def admit(
     arrived: Iterable[tuple[Candidate, Delta | Rejection]], ledger: Ledger, workers: Workers, moment: Moment
 ) -> Admission:

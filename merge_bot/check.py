@@ -126,7 +126,7 @@ class _Sieve:
     def _find_entities(self) -> None:
         for name, operations in self._pending.operations.items():
             rules, ground = self._collections[name], self._grounds[name]
-            if rules.strategy not in (LAST_WRITER_WINS, SUM):
+            if not operations or rules.strategy not in (LAST_WRITER_WINS, SUM):
                 continue
             by_key: dict[str, list[Operation]] = {}
             for operation in operations:

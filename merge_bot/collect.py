@@ -6,7 +6,7 @@ anything is merged, the live state is held against the newest manifest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from merge_bot import letters, schemas
@@ -54,6 +54,20 @@ class Collected:
 def read_settings(files: Files, path: str = SETTINGS_PATH) -> Settings:
     """The settings of a commit, defaults where there is no file. Raises SettingsError."""
     return Settings.load(files.read(path), path)
+
+
+def settings_and(files: CommitFiles, path: str, then: Callable[[CommitFiles, Settings], Iterable[str]]) -> Settings:
+    """The settings, and what is read `then` brought with them, where contents stay elsewhere until they are read.
+
+    Where the state and the schemas lie is in the settings, so the usual places are looked into first. Raises as
+    `read_settings`.
+    """
+    usual = Settings()
+    files.ahead([path, *then(files, usual)])
+    settings = read_settings(files, path)
+    if (settings.state, settings.schemas) != (usual.state, usual.schemas):
+        files.ahead(then(files, settings))
+    return settings
 
 
 def read_schemas(files: Files, settings: Settings) -> tuple[Collections, dict[str, str]]:

@@ -42,6 +42,11 @@ class CommitFiles:
         blobs |= self._repository.read_blobs(set(ids.values()) - blobs.keys())
         return {path: blobs[blob] for path, blob in ids.items()}
 
+    def ahead(self, paths: Iterable[str]) -> None:
+        """Have the contents of these files come in one request, where contents stay elsewhere until they are read."""
+        if self._repository.leaves_contents:
+            self._repository.bring({entry.id for path in paths if (entry := self.entry(path)) and entry.is_file})
+
     def expect(self, paths: Iterable[str]) -> None:
         ids = list(dict.fromkeys(entry.id for path in paths if (entry := self.entry(path)) and entry.is_file))
         if len(ids) < _MANY:

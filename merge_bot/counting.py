@@ -62,7 +62,7 @@ def true_counts(files: Files, collections: Collections, counter: Derived) -> Cou
         return Counter({WHOLE: sum(1 for _ in records)})
     found: Counter[str] = Counter()
     for _, record in records:
-        found.update(_named(collections, counter, record))
+        found.update(named(collections, counter, record))
     return found
 
 
@@ -109,7 +109,7 @@ class Tally:
                 assert isinstance(batch, Batch)
                 for one in batch:
                     if (one.origin.digest, one.index) not in lost:
-                        added.update(_named(self._collections, counter, one.record))
+                        added.update(named(self._collections, counter, one.record))
 
     def of(self, name: str) -> dict[str, Counts]:
         """What the derived counters of collection `name` become, by property: those that change."""
@@ -130,7 +130,7 @@ class Tally:
         return found
 
 
-def _named(collections: Collections, counter: Derived, record: Any) -> list[str]:
+def named(collections: Collections, counter: Derived, record: Any) -> list[str]:
     """The entity that a record is counted for, if it names one."""
     value = record.get(counter.by or "") if isinstance(record, dict) else None
     return [] if value is None else [collections[counter.holder].key_for(value)]

@@ -126,6 +126,8 @@ def _edits(
 ) -> list[Edit]:
     """Those of the paths that differ, each with the commit after `since` that changed it last."""
     differ = [path for path in names if before.entry(path) != files.entry(path)]
+    for one in (before, files):
+        one.ahead(differ)
     newest = _newest_changes(repository, since, files.commit, differ)
     authors: dict[str, LastChange | None] = {}
     found = []

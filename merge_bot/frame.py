@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from merge_bot import letters
-from merge_bot.admit import Admission, Moment, admit
+from merge_bot.admit import Admission, Moment, admit, asked_frames
 from merge_bot.bounds import marked, slow
 from merge_bot.check import prove
 from merge_bot.closing import waiting
@@ -21,6 +21,7 @@ from merge_bot.counting import untrusted
 from merge_bot.delta import Candidate, Delta, instant_of
 from merge_bot.errors import Contended
 from merge_bot.findings import Rejection
+from merge_bot.foresight import the_frame
 from merge_bot.gate import unread
 from merge_bot.git import Repository
 from merge_bot.layouts.base import Ahead, stay
@@ -78,6 +79,7 @@ def run_frame(
     arrived = [(marked(one, verdict), verdict) for one, verdict in judged]
     collected.candidates = [one for one, _ in arrived]
     moment = _moment(base, now)
+    base.files.ahead(base.paths.ledger(one) for one in asked_frames(arrived, moment))
     admission = admit(arrived, ledger, workers, moment)
     if not admission.admitted and not admission.settled:
         return Result(Published("none"), base.meta.frame, held=_held(admission))
@@ -85,6 +87,7 @@ def run_frame(
     office = Office(moment, base.settings, base.files, base.paths, base.rules, ledger, workers, admission)
     office.find = find or _finder(repository)
     decisions = decide(office)
+    base.files.ahead(the_frame(admission.admitted, office.resolved, base.files, base.paths, base.collections))
     merged = merge(
         admission.admitted, base.files, base.paths, base.collections, base.rules, base.meta.frame, ahead,
         base.manifest.newest_rollback, office.resolved, untrusted(base.collections, base.schema_ids, base.manifest),

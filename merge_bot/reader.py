@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,17 +14,14 @@ from merge_bot import letters
 from merge_bot.clone import Clone
 from merge_bot.collect import read_schemas, read_settings
 from merge_bot.collection import Collections
-from merge_bot.commit_files import CommitFiles
 from merge_bot.delta import FILE_NAME, instant_of, parse_utc
 from merge_bot.errors import RepositoryError
-from merge_bot.git.remote import Remote
 from merge_bot.paths import Paths
 from merge_bot.records import record_of, records_of
 from merge_bot.settings import Settings
 from merge_bot.state import Files, Meta, read_meta
 from merge_bot.target import Counter, Target, reached
 from merge_bot.transports.base import DELTA_BRANCHES
-from merge_bot.tree import Entry
 from merge_bot.workers import Workers
 
 
@@ -94,11 +91,10 @@ def newest_there(target: Target) -> Iterator[Newest]:
     with reached(target) as (remote, clone):
         counter = Counter(remote, target, clone)
         files = counter.base()
-        fetched = _Fetched(files, remote)
         tips = remote.tips(f"{DELTA_BRANCHES}*")
-        marks = Workers.read(fetched, counter.paths).watermarks()
+        marks = Workers.read(files, counter.paths).watermarks()
         news = sum(marks.get(name.removeprefix(DELTA_BRANCHES)) != tip for name, tip in tips.items())
-        yield _newest(fetched, read_settings(fetched), news, is_live=True)
+        yield _newest(files, read_settings(files), news, is_live=True)
 
 
 def _newest(files: Files, settings: Settings, more: int, *, is_live: bool) -> Newest:
@@ -110,38 +106,3 @@ def _newest(files: Files, settings: Settings, more: int, *, is_live: bool) -> Ne
     named = (FILE_NAME.match(name) for name, entry in files.folder(paths.inbox).items() if entry.is_file)
     waiting = sum(int(one["frame"]) <= meta.frame for one in named if one)
     return Newest(files, paths, meta, settings, waiting + more, is_live)
-
-
-class _Fetched:
-    """Files whose contents are on the remote still. Each call that reads is one request."""
-
-    def __init__(self, files: CommitFiles, remote: Remote) -> None:
-        self._files, self._remote = files, remote
-
-    def read(self, path: str) -> bytes | None:
-        self._fetch([path])
-        return self._files.read(path)
-
-    def read_many(self, paths: Iterable[str]) -> dict[str, bytes]:
-        wanted = list(paths)
-        self._fetch(wanted)
-        return self._files.read_many(wanted)
-
-    def expect(self, paths: Iterable[str]) -> None:
-        self._fetch(list(paths))
-
-    def folder(self, path: str) -> Mapping[str, Entry]:
-        return self._files.folder(path)
-
-    def folders(self, paths: Iterable[str]) -> dict[str, Mapping[str, Entry]]:
-        return self._files.folders(paths)
-
-    def entry(self, path: str) -> Entry | None:
-        return self._files.entry(path)
-
-    def entries(self, tree: str) -> Mapping[str, Entry]:
-        return self._files.entries(tree)
-
-    def _fetch(self, paths: Iterable[str]) -> None:
-        entries = [self._files.entry(path) for path in paths]
-        self._remote.fetch_objects(one.id for one in entries if one and one.is_file)

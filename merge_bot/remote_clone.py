@@ -1,18 +1,20 @@
 """A remote as the doors use it: its base branch and its delta branches, merged with no checkout anywhere.
 
-Everything happens in a bare repository of our own, which holds the newest history only and is gone afterwards.
+Everything happens in a bare repository of our own, which is gone afterwards. It holds the newest history only, and of
+the files only those that a merge reads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from merge_bot import letters
-from merge_bot.collect import Base, Collected, collect, open_base, read_base, read_settings
+from merge_bot.collect import Base, Collected, collect, open_base, read_base, read_settings, settings_and
 from merge_bot.commit_files import CommitFiles
-from merge_bot.errors import RepositoryError
+from merge_bot.errors import RepositoryError, SettingsError
+from merge_bot.foresight import the_books
 from merge_bot.frame import Result, run_until_settled
 from merge_bot.git import Identity, Repository
 from merge_bot.git.remote import Remote
@@ -23,7 +25,6 @@ from merge_bot.publish.base import Publisher
 from merge_bot.publish.dry_run import DryRun
 from merge_bot.publish.push import BUDGET, PushPublisher
 from merge_bot.settings import SETTINGS_PATH, Settings
-from merge_bot.state import Files
 from merge_bot.target import Target, reached
 from merge_bot.transports.base import Transport
 from merge_bot.transports.branches import REFSPEC, BranchesTransport, deepen
@@ -52,7 +53,7 @@ class RemoteClone:
 
         Raises RemoteUnreachable, RemoteRefused, NoSuchBranch, RepositoryError for an empty repository.
         """
-        with reached(target, without_blobs=False) as (remote, _):
+        with reached(target) as (remote, _):
             yield cls(remote, remote.branch(target.base), settings_path)
 
     @property
@@ -66,7 +67,7 @@ class RemoteClone:
         return self._tip or self.fetch()
 
     @property
-    def files(self) -> Files:
+    def files(self) -> CommitFiles:
         """The files of the tip."""
         return CommitFiles(self.repository, self.tip)
 
@@ -80,7 +81,9 @@ class RemoteClone:
         return Identity(author.name, author.email)
 
     def fetch(self) -> str:
-        """Bring the base branch and all delta branches here, in one fetch. Returns the base branch's tip."""
+        """Bring the base branch and all delta branches here, in one fetch, without what files hold; and in another one
+        what every merge reads. Returns the base branch's tip.
+        """
         refspecs = [f"+{self.ref}:{BASE}", REFSPEC]
         before = self._tip
         self.remote.fetch(refspecs, depth=1 if before is None else None, prune=True)
@@ -90,6 +93,8 @@ class RemoteClone:
         if before is not None and tip != before and not self.repository.is_ancestor(before, tip):
             self.remarks.append(letters.base_replaced(self.branch, before, tip))
         self._tip, self._is_new = tip, True
+        with suppress(SettingsError):  # whoever reads them says so
+            settings_and(self.files, self.settings_path, the_books)
         return tip
 
     @property

@@ -105,6 +105,7 @@ def rollback_frame(history: History, base: Base, target: int, now: datetime, *, 
     newest = base.meta.frame - 1
     if target == newest:
         raise RepositoryError(letters.nothing_to_undo(target))
+    history.files.ahead(history.paths.manifest(one) for one in range(target, newest + 1))
     _refuse_other_rules(history, base, target)
     return _Rollback(history, base, target, now, requeue).frame()
 
@@ -210,6 +211,8 @@ class _Rollback:
         return {"merged_in": frame, **{name: row[name] for name in ("delta", "frame", "outcome", "source")}}
 
     def _ledger(self, undone: Sequence[tuple[int, Row]], restored: Sequence[tuple[int, Row]]) -> Ledger:
+        for files, rows in ((self._base.files, undone), (self._then, restored)):
+            files.ahead(self._paths.ledger(row["frame"]) for _, row in rows)
         ledger, then = Ledger(self._base.files, self._paths), Ledger(self._then, self._paths)
         for _, row in undone:
             known = ledger.entry(row["frame"], row["delta"]) or _line(row, self._number)

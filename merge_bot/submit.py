@@ -148,10 +148,13 @@ class _Slot:
             return False
         if there.id == object_id("blob", self.parcel.data, self._repository.object_format):
             return True
-        if self.to == INBOX and not self._replace and there.is_file:
-            self.remote.fetch_objects([there.id])
-            if delivery.standing(self._repository.read_blob(there.id)) == delivery.SPEAKS:
-                raise SlotTaken(submit_letters.slot_taken(self.path, self.ref.removeprefix("refs/heads/")))
+        if (
+            self.to == INBOX
+            and not self._replace
+            and there.is_file
+            and delivery.standing(self._repository.read_blob(there.id)) == delivery.SPEAKS
+        ):
+            raise SlotTaken(submit_letters.slot_taken(self.path, self.ref.removeprefix("refs/heads/")))
         return False
 
     def commit(self, tip: str | None) -> str:
@@ -172,7 +175,7 @@ class _Slot:
 
     def _fetch(self, tip: str) -> None:
         if self._repository.resolve(_PARENT) != tip:
-            self.remote.fetch([f"+{self.ref}:{_PARENT}"], depth=1, without_blobs=True)
+            self.remote.fetch([f"+{self.ref}:{_PARENT}"], depth=1)
 
 
 def _deliver(slot: _Slot, patience: Patience) -> Submitted:

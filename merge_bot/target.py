@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from merge_bot import submit_letters
-from merge_bot.collect import read_schemas, read_settings
+from merge_bot.collect import read_schemas, settings_and
 from merge_bot.collection import Collections
 from merge_bot.commit_files import CommitFiles
 from merge_bot.errors import RepositoryError
+from merge_bot.foresight import the_rules
 from merge_bot.git import Repository
 from merge_bot.git.bare import REMOTE, bare_repository
 from merge_bot.git.credentials import Credentials, address
@@ -55,7 +56,7 @@ def credentials_from(environment: Mapping[str, str]) -> Credentials | None:
 
 
 @contextmanager
-def reached(target: Target, *, without_blobs: bool = True) -> Iterator[tuple[Remote, Repository | None]]:
+def reached(target: Target) -> Iterator[tuple[Remote, Repository | None]]:
     """The remote, as seen from a repository for a while; and the clone that the caller stands in, if there is one."""
     try:
         clone = Repository.open(target.root)
@@ -63,14 +64,14 @@ def reached(target: Target, *, without_blobs: bool = True) -> Iterator[tuple[Rem
         if "/" not in target.remote and ":" not in target.remote:
             raise
         url, found_in_url = address(target.remote)
-        with bare_repository(_from(os.getcwd(), url), without_blobs=without_blobs) as own:
+        with bare_repository(_from(os.getcwd(), url)) as own:
             yield _named(Remote(own, REMOTE, target.credentials or found_in_url), target), None
         return
     with clone:
         found = Remote(clone, target.remote, target.credentials)
         top = str(clone.work_tree or clone.git_dir)
         url, push_url = _from(top, found.url), _from(top, found.push_url)
-        with bare_repository(url, push_url=push_url, like=clone, without_blobs=without_blobs) as own:
+        with bare_repository(url, push_url=push_url, like=clone) as own:
             yield _named(Remote(own, REMOTE, found.credentials), target), clone
 
 
@@ -142,20 +143,10 @@ class Counter:
         """The files of the base branch's tip as it was first seen; only its rules and its clock are fetched."""
         if self._base is None:
             repository = self.remote.repository
-            self.remote.fetch([f"+{self.base_ref}:{_BASE}"], depth=1, without_blobs=True)
+            self.remote.fetch([f"+{self.base_ref}:{_BASE}"], depth=1)
             tip = repository.resolve(_BASE)
             assert tip is not None
             files = CommitFiles(repository, tip)
-            self._fetch(files, Settings())
-            self._settings = read_settings(files)
-            if (self._settings.state, self._settings.schemas) != (Settings().state, Settings().schemas):
-                self._fetch(files, self._settings)
+            self._settings = settings_and(files, SETTINGS_PATH, the_rules)
             self._base = files
         return self._base
-
-    def _fetch(self, files: CommitFiles, settings: Settings) -> None:
-        """Contents one by one would be a request each."""
-        paths = Paths(settings.state)
-        entries = [files.entry(path) for path in (SETTINGS_PATH, paths.meta, paths.workers)]
-        entries += [one for name, one in files.folder(settings.schemas).items() if name.endswith(ENDING)]
-        self.remote.fetch_objects(one.id for one in entries if one and one.is_file)

@@ -7,15 +7,19 @@ about another ref, ignore what a push expects of the ref, or let somebody else p
 from __future__ import annotations
 
 import gzip
+import io
 import os
+import shutil
 import subprocess
+import tempfile
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from subprocess import DEVNULL
+from typing import IO, NamedTuple
 
 from tests.repo import Repo
 
@@ -53,6 +57,7 @@ class HttpRemote:
         self.lose_replies = 0
         self.fail_pushes = 0
         self.fail_reads = 0
+        self.fail_fetches = 0
         self.silent = ""  # requests whose path has this in it are accepted and never answered
         self.woken = threading.Event()
         self.says_failed_for: str | None = None
@@ -60,6 +65,9 @@ class HttpRemote:
         self.after_push: Callable[[Push], None] | None = None
         self.pushes: list[Push] = []
         self.requests: list[str] = []
+        self.wants: list[int] = []  # how many objects each fetch asked for
+        self.sent = 0  # bytes of answers
+        self.old_protocol = False  # what clients say of newer ones goes unheard
         self.headers: list[str] = []
         self._lock = threading.Lock()
         self._server = _Server(self, port)
@@ -175,9 +183,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(404, b"Not Found")
         elif self.command == "POST" and writing:
             self._push(path, body)
-        elif remote.take("fail_reads"):
+        elif (b"want " in body and remote.take("fail_fetches")) or remote.take("fail_reads"):
             self._say(502, b"Bad Gateway")
         else:
+            if wants := body.count(b"want "):
+                remote.wants.append(wants)
             self._say(*self._backend(path, query, body))
 
     def _push(self, path: str, body: bytes) -> None:
@@ -207,12 +217,12 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._say(*answer)
 
-    def _backend(self, path: str, query: str, body: bytes) -> tuple[int, bytes, list[tuple[str, str]]]:
+    def _backend(self, path: str, query: str, body: bytes) -> tuple[int, IO[bytes], list[tuple[str, str]]]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {
             "GIT_PROJECT_ROOT": str(self.server.remote.path),
             "GIT_HTTP_EXPORT_ALL": "1",
             "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": "" if self.server.remote.old_protocol else self.headers.get("Git-Protocol", ""),
             "PATH_INFO": path,
             "QUERY_STRING": query,
             "REQUEST_METHOD": self.command,
@@ -221,19 +231,33 @@ class _Handler(BaseHTTPRequestHandler):
             "REMOTE_USER": "worker",
             "REMOTE_ADDR": "127.0.0.1",
         }
-        done = subprocess.run(["git", "http-backend"], env=environment, input=body, capture_output=True, check=False)
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
-        fields = [line.partition(": ")[::2] for line in head.decode().splitlines()]
+        answer = tempfile.TemporaryFile()  # noqa: SIM115  # a large state is not held in memory
+        subprocess.run(["git", "http-backend"], env=environment, input=body, stdout=answer, stderr=DEVNULL, check=False)
+        answer.seek(0)
+        fields = [line.decode().strip().partition(": ")[::2] for line in _head(answer)]
         status = next((value for name, value in fields if name == "Status"), "200")
-        return int(status.split()[0]), content, [(name, value) for name, value in fields if name != "Status"]
+        return int(status.split()[0]), answer, [(name, value) for name, value in fields if name != "Status"]
 
-    def _say(self, status: int, content: bytes, fields: list[tuple[str, str]] | None = None) -> None:
-        self.send_response(status)
-        for name, value in fields or [("Content-Type", "text/plain")]:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+    def _say(self, status: int, content: bytes | IO[bytes], fields: list[tuple[str, str]] | None = None) -> None:
+        file = io.BytesIO(content) if isinstance(content, bytes) else content
+        with file:
+            start = file.tell()
+            size = file.seek(0, os.SEEK_END) - start
+            file.seek(start)
+            self.send_response(status)
+            for name, value in fields or [("Content-Type", "text/plain")]:
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(size))
+            self.end_headers()
+            with self.server.remote._lock:
+                self.server.remote.sent += size
+            shutil.copyfileobj(file, self.wfile)
+
+
+def _head(answer: IO[bytes]) -> Iterator[bytes]:
+    """The lines before the content."""
+    while (line := answer.readline()) not in (b"\r\n", b""):
+        yield line
 
 
 def commands(body: bytes) -> list[Push]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from merge_bot.git.partial import Partial
 from merge_bot.git.process import Git
 from merge_bot.git.repository import Repository
 
@@ -15,13 +16,12 @@ REMOTE = "target"
 
 
 @contextmanager
-def bare_repository(
-    url: str, *, push_url: str | None = None, like: Repository | None = None, without_blobs: bool = False
-) -> Iterator[Repository]:
+def bare_repository(url: str, *, push_url: str | None = None, like: Repository | None = None) -> Iterator[Repository]:
     """An empty bare repository in a temporary folder, whose remote `target` is at `url` (without a password).
 
-    `like` is a clone whose settings hold here too: credentials, proxies, how to reach its remotes. `without_blobs`:
-    file contents may stay at the remote, and come when they are read.
+    Contents of files stay at the remote, and come when they are read. `like` is a clone whose settings hold for what
+    is asked of remotes: credentials, proxies, how to reach them. Nothing else sees them: they may name a remote from
+    which git should bring by itself whatever it misses.
     """
     place = tempfile.mkdtemp(prefix="dreamcatcher-")
     object_format = like.object_format if like else "sha1"
@@ -32,11 +32,10 @@ def bare_repository(
         git.run("init", "--quiet", "--bare", template, f"--object-format={object_format}", "--", place, writes=True)
         with Path(place, "config").open("a", encoding="utf-8") as file:
             file.write(f'[remote "{REMOTE}"]\n\turl = {_quoted(url)}\n\tpushurl = {_quoted(push_url or url)}\n')
-            if without_blobs:
-                file.write("\tpromisor = true\n\tpartialclonefilter = blob:none\n")
-        git = Git(place, place, include=include)
-        git.tell(("core.fsync", "none"))  # it is gone soon
-        with Repository(git, place, None, object_format) as repository:
+        git, transfers = Git(place, place), Git(place, place, include=include)
+        for one in (git, transfers):
+            one.tell(("core.fsync", "none"))  # it is gone soon
+        with Repository(git, place, None, object_format, transfers, Partial(REMOTE)) as repository:
             repository.remote = REMOTE
             yield repository
     finally:

@@ -6,6 +6,7 @@ however large, neither side ever waits on a full pipe. Needs git 2.36 (`--batch-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import IO, NamedTuple, TypeVar
@@ -19,6 +20,7 @@ T = TypeVar("T")
 _PIECE = 1 << 20
 _ENTRIES = 100_000  # of trees, that are kept at most
 _MUCH = 1 << 24
+_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
 
 class Info(NamedTuple):
@@ -34,9 +36,14 @@ class _Ended(Exception):
 
 
 class Objects:
-    """The objects of one repository."""
+    """The objects of one repository.
+
+    `bring` is set where contents were left elsewhere (`git.partial`): it gets the ids of what is missing, all that one
+    question needs, and fetches them in one request.
+    """
 
     def __init__(self, git: Git, object_format: str) -> None:
+        self.bring: Callable[[Sequence[str]], None] | None = None
         self._git = git
         self._object_format = object_format
         self._process: Running | None = None
@@ -63,9 +70,10 @@ class Objects:
         return found.id if found else None
 
     def sizes(self, ids: Iterable[str]) -> dict[str, int | None]:
-        """Sizes in bytes; None for what the repository does not have."""
+        """Sizes in bytes; None for what the repository does not have. Contents that were left elsewhere are brought."""
         wanted = list(ids)
-        return {one: found.size if found else None for one, found in zip(wanted, self.info(wanted), strict=True)}
+        found = self._whole("info", wanted, lambda stream, found: found)
+        return {one: info.size if info else None for one, info in zip(wanted, found, strict=True)}
 
     def read(self, name: str, kind: str = "blob") -> bytes:
         """The content of one object. Raises RepositoryError if it is missing or of another kind."""
@@ -79,7 +87,9 @@ class Objects:
             return found, _exactly(stream, found.size)
 
         contents = {}
-        for name, answer in zip(wanted, self._ask("contents", wanted, take), strict=True):
+        # A commit that is missing is no content that was left elsewhere: the history is cut off there.
+        answers = self._ask("contents", wanted, take) if kind == "commit" else self._whole("contents", wanted, take)
+        for name, answer in zip(wanted, answers, strict=True):
             contents[name] = _expected(name, answer, kind)[1]
         if sum(map(len, contents.values())) > _MUCH:
             self.close()  # it keeps what it unpacked, up to 100 MB, and there is little more to ask
@@ -95,7 +105,7 @@ class Objects:
                 whole.update(_exactly(stream, min(_PIECE, found.size - start)))
             return found, whole.hexdigest()
 
-        answers = zip(wanted, self._ask("contents", wanted, take), strict=True)
+        answers = zip(wanted, self._whole("contents", wanted, take), strict=True)
         return {name: _expected(name, answer, "blob")[1] for name, answer in answers}
 
     def tree(self, name: str) -> dict[str, Entry]:
@@ -128,6 +138,19 @@ class Objects:
                 return None
             entry = step
         return entry
+
+    def _whole(self, verb: str, names: Sequence[str], take: Callable[[IO[bytes], Info], T]) -> list[T | None]:
+        """As `_ask`, after whatever is missing was brought."""
+        answers = self._ask(verb, names, take)
+        if self.bring is None:
+            return answers
+        missing = [at for at, answer in enumerate(answers) if answer is None and _ID.match(names[at])]
+        if missing:
+            ids = [names[at] for at in missing]
+            self.bring(ids)
+            for at, answer in zip(missing, self._ask(verb, ids, take), strict=True):
+                answers[at] = answer
+        return answers
 
     def _ask(self, verb: str, names: Sequence[str], take: Callable[[IO[bytes], Info], T]) -> list[T | None]:
         """Put all questions, then take all answers. A process that died meanwhile is replaced, once."""

@@ -22,14 +22,16 @@ from merge_bot.errors import (
 from merge_bot.git import remote_letters as letters
 from merge_bot.git.answers import NO_RIGHTS, unread
 from merge_bot.git.credentials import Credentials, address, refuse_odd, without_password
+from merge_bot.git.partial import gives_no_objects, leaves_nothing_out
 from merge_bot.git.process import Finished, raw, text
 from merge_bot.git.repository import Repository
 
 __all__ = ["Advertised", "Credentials", "Outcome", "Pushed", "Remote"]
 
 SEEN_REFS = "refs/dreamcatcher/seen/"
+_WHOLE = "refs/dreamcatcher/whole/"
 _ANY_CODE = range(-256, 256)
-_WHOLE = 2**31 - 1  # a depth that git takes for all there is
+_ALL_THERE_IS = 2**31 - 1  # a depth that git takes for all there is
 SILENCE = 60  # seconds without a byte after which a transfer over HTTP is given up
 PATIENCE = 120  # seconds for a remote of any kind to tell its refs
 
@@ -73,7 +75,8 @@ class Remote:
     ) -> None:
         self.repository = repository
         self.option = "--base"  # how people name the branch that `branch` is asked for
-        self._git = repository.git
+        self._git = repository.transfers
+        self._sources: dict[str, None] = {}  # the refs that were fetched, as the remote names them
         self.name, urls = self._resolve(url_or_name)
         self.url, found = without_password(urls[0])
         if self.name != url_or_name:
@@ -84,6 +87,8 @@ class Remote:
             for url in dict.fromkeys(without_password(one)[0] for one in urls):
                 if url.lower().startswith(("http://", "https://")):
                     self._git.tell(*self.credentials.settings(url))
+        if repository.partial:
+            repository.bring_by(self._bring)
         # A server that accepts the connection and says nothing more must not hold a job for hours.
         self._git.tell(("http.lowSpeedLimit", "1"), ("http.lowSpeedTime", str(SILENCE)))
 
@@ -145,45 +150,80 @@ class Remote:
         *,
         depth: int | None = None,
         deepen: int | None = None,
-        without_blobs: bool = False,
         prune: bool = False,
     ) -> None:
         """Fetch; only the refs that `refspecs` name move. `depth` counts from the tips, `deepen` from the cut.
 
-        `without_blobs` leaves file contents for later (needs a named remote), where the server can do that. Raises
-        NoSuchBranch, RemoteUnreachable, RemoteRefused.
+        Into a repository of our own (`git.partial`) the contents of files do not come, where the server can leave them
+        out. Raises NoSuchBranch, RemoteUnreachable, RemoteRefused.
         """
         options = [
             *([f"--depth={depth}"] if depth else []),
             *([f"--deepen={deepen}"] if deepen else []),
-            *(["--filter=blob:none"] if without_blobs else []),
             *(["--prune"] if prune else []),
+            "--no-show-forced-updates",
         ]
-        self._run(
-            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--refmap=",
-            "--no-show-forced-updates", *options, "--", self.name, *refspecs, writes=True,
-        )  # fmt: skip
+        self._sources |= dict.fromkeys(
+            one for refspec in refspecs if (one := refspec.lstrip("+").partition(":")[0]).startswith("refs/")
+        )
+        self._fetch(*options, refspecs=refspecs)
 
     def fetch_objects(self, ids: Iterable[str]) -> None:
         """Fetch single files' contents, all in one request; what is here already is not asked for.
 
         Raises GitFailed if the remote lacks one of them, or gives out no single objects; else as `fetch`.
         """
-        if wanted := sorted(set(ids)):
-            self._run(
-                "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
-                "--no-recurse-submodules", "--refmap=", "--stdin", "--", self.name,
-                stdin="".join(f"{one}\n" for one in wanted).encode(), writes=True,
-            )  # fmt: skip
+        done = self._fetch_ids(("fetch",), ids)
+        if done.code != 0:
+            raise self._failure(("fetch", "--stdin", "--", self.name), done)
 
     def fetch_behind(self, prefix: str) -> None:
         """Fetch all that the remote's refs below `prefix` hold; no ref of ours moves. Raises as `fetch`."""
         seen = f"{SEEN_REFS}{random.token_hex(8)}/"
         try:
-            self.fetch([f"+{prefix}*:{seen}*"], depth=_WHOLE if self.repository.is_shallow else None)
+            self.fetch([f"+{prefix}*:{seen}*"], depth=_ALL_THERE_IS if self.repository.is_shallow else None)
         finally:
             gone = b"".join(b"delete %s\0\0" % raw(name) for name in self.repository.refs(seen))
             self._git.run("update-ref", "-z", "--stdin", stdin=gone, ok=_ANY_CODE, writes=True)
+
+    def _fetch(self, *options: str, refspecs: Sequence[str]) -> None:
+        partial = self.repository.partial
+
+        def command() -> tuple[str, ...]:
+            return (
+                *(partial.fetch() if partial else ("fetch",)), "--quiet", "--no-tags", "--no-write-fetch-head",
+                "--no-recurse-submodules", "--refmap=", *options, "--", self.name, *refspecs,
+            )  # fmt: skip
+
+        done = self._tried(*command(), writes=True)
+        if partial and partial.leaves and done.code != 0 and leaves_nothing_out(done.err):
+            partial.leaves = False
+            done = self._tried(*command(), writes=True)
+        if done.code != 0:
+            raise self._failure(command(), done)
+
+    def _bring(self, ids: Sequence[str]) -> None:
+        """Fetch contents that stayed here, all in one request. Raises RemoteUnreachable, RemoteRefused.
+
+        A server that gives out no single objects is asked once more for all that was fetched, this time with contents.
+        """
+        partial = self.repository.partial
+        assert partial is not None
+        done = self._fetch_ids(partial.fetch(), ids)
+        if done.code == 0:
+            return
+        if not gives_no_objects(done.err) and (failure := unread(self.url, done.err)):
+            raise failure
+        partial.leaves = False
+        self.repository.bring_by(None)
+        self._fetch("--refetch", refspecs=[f"+{one}:{_WHOLE}{one}" for one in self._sources])
+
+    def _fetch_ids(self, fetch: Sequence[str], ids: Iterable[str]) -> Finished:
+        return self._tried(
+            "-c", "fetch.negotiationAlgorithm=noop", *fetch, "--quiet", "--no-tags", "--no-write-fetch-head",
+            "--no-recurse-submodules", "--refmap=", "--stdin", "--", self.name,
+            stdin="".join(f"{one}\n" for one in sorted(set(ids))).encode(), writes=True,
+        )  # fmt: skip
 
     # --- pushing
 
@@ -225,14 +265,17 @@ class Remote:
             return Pushed(Outcome.REFUSED, tip, letters.protected(self.url, ref, _spoken(done)))
         return Pushed(Outcome.UNMOVED, tip, letters.not_pushed(self.url, ref, _spoken(done)))
 
-    def _run(self, *arguments: str, stdin: bytes = b"", writes: bool = False, seconds: float | None = None) -> Finished:
+    def _run(self, *arguments: str, seconds: float | None = None) -> Finished:
         try:
-            done = self._git.run(*arguments, stdin=stdin, ok=_ANY_CODE, writes=writes, seconds=seconds)
+            done = self._git.run(*arguments, ok=_ANY_CODE, seconds=seconds)
         except TimeoutError:
             raise RemoteUnreachable(letters.unreachable(self.url, letters.silent(seconds))) from None
         if done.code != 0:
             raise self._failure(arguments, done)
         return done
+
+    def _tried(self, *arguments: str, stdin: bytes = b"", writes: bool = False) -> Finished:
+        return self._git.run(*arguments, stdin=stdin, ok=_ANY_CODE, writes=writes)
 
     def _failure(self, arguments: Sequence[str], done: Finished) -> DreamcatcherError:
         if match := _NO_REF.search(done.err):

@@ -20,6 +20,7 @@ from merge_bot.git.head import plain_branch
 from merge_bot.git.history import Change, Landing, LastChange
 from merge_bot.git.objects import Objects
 from merge_bot.git.pack import Packed, packed
+from merge_bot.git.partial import Partial
 from merge_bot.git.process import Git, text
 from merge_bot.git.scan import LocalFiles, scan
 from merge_bot.git.shallow import Shallow
@@ -35,21 +36,32 @@ class Repository:
     """One repository. Close it, or use it as a context manager: a `git cat-file` runs beside it.
 
     `git_dir` is this work tree's own git folder, `common_dir` the one that linked work trees share; `work_tree` is
-    None in a bare repository. `object_format` is "sha1" or "sha256".
+    None in a bare repository. `object_format` is "sha1" or "sha256". `transfers` is the program as it talks to remotes,
+    if that takes other settings; `partial` says that contents stay at a remote until they are read.
     """
 
-    def __init__(self, git: Git, git_dir: str, work_tree: str | None, object_format: str) -> None:
+    def __init__(
+        self,
+        git: Git,
+        git_dir: str,
+        work_tree: str | None,
+        object_format: str,
+        transfers: Git | None = None,
+        partial: Partial | None = None,
+    ) -> None:
         self.git_dir = Path(git_dir)
         self.common_dir = _common_dir(git_dir)
         self.work_tree = None if work_tree is None else Path(work_tree)
         self.object_format = object_format
         self.remote = "origin"
         self.remote_branch: str | None = None
+        self.transfers = transfers or git
+        self.partial = partial
         self._git = git
         self._objects = Objects(git, object_format)
         self._writer = Writer(git, self._objects, str(self.common_dir / "objects"), object_format)
         self._beside: list[Callable[[], None]] = []
-        self._shallow = Shallow(git, self.common_dir / "shallow")
+        self._shallow = Shallow(git, self.common_dir / "shallow", self.transfers, partial)
         self._checkout: Checkout | None = None
         if work_tree is not None:
             self._checkout = Checkout(git, self._objects, self._writer, git_dir, work_tree, object_format)
@@ -163,6 +175,20 @@ class Repository:
         return None
 
     # --- objects
+
+    def bring_by(self, fetch: Callable[[Sequence[str]], None] | None) -> None:
+        """From now on `fetch` brings what is read and missing, all that is asked for at once; None: all is here."""
+        self._objects.bring = fetch
+
+    @property
+    def leaves_contents(self) -> bool:
+        """Whether contents are elsewhere until they are read, so that it pays to name many before they are."""
+        return self._objects.bring is not None
+
+    def bring(self, blobs: Iterable[str]) -> None:
+        """Have these come now, all in one request, where contents stay elsewhere. Raises as the fetch does."""
+        if self.leaves_contents:
+            self._objects.sizes(blobs)
 
     def read_blob(self, blob: str) -> bytes:
         """Raises RepositoryError if it is missing, or no blob."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from merge_bot.errors import RepositoryError
 from merge_bot.git import letters
+from merge_bot.git.partial import Partial
 from merge_bot.git.process import Git, text
 
 _FIRST = 64
@@ -14,10 +15,10 @@ _ANY_CODE = range(-256, 256)
 
 
 class Shallow:
-    """`file` is where git keeps the commits at which the history was cut off."""
+    """`file` is where git keeps the commits at which the history was cut off; `transfers` talks to remotes."""
 
-    def __init__(self, git: Git, file: Path) -> None:
-        self._git, self._file = git, file
+    def __init__(self, git: Git, file: Path, transfers: Git, partial: Partial | None) -> None:
+        self._git, self._file, self._transfers, self._partial = git, file, transfers, partial
 
     def boundary(self) -> frozenset[str]:
         """The commits whose parents the clone lacks; none in a full clone."""
@@ -43,12 +44,13 @@ class Shallow:
 
     def _fetch(self, remote: str, *what: str) -> None:
         """Raises RemoteUnreachable, RemoteRefused, GitFailed."""
-        command = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", *what)
-        done = self._git.run(*command, ok=_ANY_CODE, writes=True)
+        fetch = self._partial.fetch() if self._partial else ("fetch",)
+        command = (*fetch, "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", *what)
+        done = self._transfers.run(*command, ok=_ANY_CODE, writes=True)
         if done.code != 0:
             from merge_bot.git.answers import unread
 
-            url = text(self._git.run("remote", "get-url", "--", remote, ok=_ANY_CODE).out).strip()
+            url = text(self._transfers.run("remote", "get-url", "--", remote, ok=_ANY_CODE).out).strip()
             found = unread(url or remote, done.err)
             if found is not None:
                 raise type(found)(letters.cannot_deepen(str(found)))

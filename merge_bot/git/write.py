@@ -149,8 +149,8 @@ class Writer:
                 new = Content(FILE, new)
             entries[_checked(path)] = Entry(new.mode, pack.add("blob", new.data)) if isinstance(new, Content) else new
         wanted = list({one.id for one in entries.values() if one and one.id not in pack})
-        for name, found in zip(wanted, self._objects.info(wanted), strict=True):
-            if found is None:
+        for name, size in self._objects.sizes(wanted).items():
+            if size is None:
                 raise RepositoryError(letters.no_object(name))
         return entries
 

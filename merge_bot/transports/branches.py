@@ -21,7 +21,7 @@ from merge_bot.git import Repository
 from merge_bot.git.line import Line, lines_of
 from merge_bot.paths import Paths
 from merge_bot.transports.base import DELTA_BRANCHES, Changes, Span
-from merge_bot.transports.reading import read_candidates
+from merge_bot.transports.reading import SUBMODULE, read_candidates
 from merge_bot.tree import FILE, Entry
 from merge_bot.workers import Workers
 
@@ -57,12 +57,14 @@ class BranchesTransport:
         watermarks = Workers.read(CommitFiles(self._repository, span.tip), self._paths).watermarks()
         tips, odd = _tips(self._repository)
         self._marks, self.remarks = {}, [letters.odd_branch(name) for name in odd]
-        candidates: list[Candidate] = []
+        found: _Found = {}
+        brought: _Brought = {}
+        whose: dict[str, tuple[str, Reason | None]] = {}
         for worker, line in lines_of(self._repository, tips, watermarks, MAX_COMMITS).items():
             if line.is_cut:
                 raise RepositoryError(letters.branch_cut_off(worker))
-            found = None if line.is_long else self._additions(worker, line)
-            if found is None:
+            additions = None if line.is_long else self._additions(worker, line)
+            if additions is None:
                 self.remarks.append(letters.no_delta_branch(worker, MAX_COMMITS, MAX_FILES))
                 continue
             if tips[worker] != watermarks.get(worker):
@@ -70,13 +72,22 @@ class BranchesTransport:
             refused = Reason.BRANCH_REWOUND if line.is_rewound else None
             if refused:
                 self.remarks.append(letters.branch_rewound(worker))
-            contents, brought = found
-            arrived = {place: when for place, (when, _) in brought.items()}
-            commits = {place: commit for place, (_, commit) in brought.items()}
-            candidates += [  # a submodule has no blob, so no commit holds one
-                replace(one, transport=NAME, worker=worker, refused=refused, commit=commits.get((one.path, one.blob)))
-                for one in read_candidates(self._repository, contents, span, arrived)
-            ]
+            found |= additions[0]
+            brought |= additions[1]
+            whose |= dict.fromkeys((path for path, _ in additions[0]), (worker, refused))
+        return self._read(found, brought, whose, span)
+
+    def _read(
+        self, found: _Found, brought: _Brought, whose: Mapping[str, tuple[str, Reason | None]], span: Span
+    ) -> list[Candidate]:
+        """What was found on all branches, read together; `whose` maps each path to its worker."""
+        self._repository.bring({blob for (_, blob), (mode, _) in found.items() if mode != SUBMODULE})
+        arrived = {place: when for place, (when, _) in brought.items()}
+        candidates = []
+        for one in read_candidates(self._repository, found, span, arrived):
+            worker, refused = whose[one.path]
+            _, commit = brought.get((one.path, one.blob), (0, None))  # a submodule has no blob, so no commit holds one
+            candidates.append(replace(one, transport=NAME, worker=worker, refused=refused, commit=commit))
         return candidates
 
     def settle(self, consumed: Iterable[Candidate], held: Iterable[Candidate]) -> Mapping[str, bytes | Entry | None]:
