@@ -230,9 +230,12 @@ def test_the_same_file_in_several_commits_is_named_by_the_one_that_brought_it(
         monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-03-25T03:{minute:02d}:00Z")
         made.append(commit_on(server, "refs/heads/deltas/w1", files, *made[-1:]))
     first, second = made[:2]
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-03-25T02:00:00Z")
+    earlier = commit_on(server, "refs/heads/side", {y: two})
+    commit_on(server, "refs/heads/deltas/w1", {x: one, y: two}, made[-1], earlier)
     merge(server)
     named = {source.rpartition("/")[2]: row["commit"] for source, row in rows(server, 405).items()}
-    assert named == {x: first, y: second}
+    assert named == {x: first, y: earlier} and second not in named.values()
     (told,) = run_receipts(server, x)
     assert told == f"{first}:{x}"
 
@@ -318,6 +321,8 @@ def test_a_server_that_gives_out_no_single_objects_is_asked_for_the_branches(
     refs = repo.refs()
     asked = fetches(monkeypatch)
     with History(repo.path) as history:
+        deltas = [row for frame in (405, 406) for row in history.manifest(frame).deltas]
+        assert bring(history.repository, deltas).lost == frozenset()
         assert history.replay(406).same
     kinds = [any("refs/heads/deltas/*" in one for one in arguments) for arguments in asked]
     assert kinds[-2:] == [False, True] and repo.refs() == refs
@@ -404,6 +409,18 @@ def test_a_branch_that_was_lost_is_named_by_frame_delta_and_branch(
     )
     assert run("export", 406, "--to", tmp_path / "state.tar", "--repo", repo.path).code == 0
     assert run("diff", 405, 406, "--repo", repo.path).code == 0
+
+
+def test_what_is_lost_is_asked_for_once_and_not_for_each_frame(
+    server: HttpRemote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(server)
+    frames(server, 3)
+    gone(server, "w1")
+    asked = fetches(monkeypatch)
+    with History(clone(server, tmp_path / "fresh").path) as history:
+        assert [one.frame for one in verify(history).findings] == [405, 406, 407]
+    assert len(asked) == 2  # the blobs, and then all that the branches hold
 
 
 def test_what_somebody_still_has_heals_the_branch(server: HttpRemote, tmp_path: Path) -> None:
