@@ -115,7 +115,7 @@ def contents(
 
 
 def deltas(records: int, each: int, size: int) -> Iterator[tuple[str, bytes]]:
-    """The next frame's: each of a fiftieth of a small frame, or of 200 records."""
+    """The next frame's, of 200 records each, or where that would be few deltas, ten of them."""
     frame, a_delta = len(range(0, records, each)) + 1, min(200, size // 10)
     for number in range(size // a_delta):
         posts = []
@@ -173,7 +173,7 @@ def processor() -> float:
 
 
 def measured(source: Path, scratch: Path, runs: int) -> dict[str, Any]:
-    """The run that was least disturbed."""
+    """The run that computed least: what else the machine does disturbs it least."""
     every = []
     for _ in range(runs):
         folder = Path(tempfile.mkdtemp(dir=scratch))
@@ -181,7 +181,7 @@ def measured(source: Path, scratch: Path, runs: int) -> dict[str, Any]:
         seen = watched([sys.executable, "-m", "tests.benchmarks.keys", "--merge", str(folder), str(time.time())])
         every.append(seen.said)
         shutil.rmtree(folder)
-    best = min(every, key=lambda one: one["fold"])
+    best = min(every, key=lambda one: one["cpu"])
     return {name: round(value, 3) if isinstance(value, float) else value for name, value in best.items()}
 
 
@@ -237,9 +237,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.cache) as scratch:
         rows = list(everything(options, Path(scratch)))
         growth = history(Path(scratch, "history"))
-    written = {"rows": rows, "history": growth}
+    written = {"rows": rows, "history": growth, "load": round(os.getloadavg()[0], 1)}
     options.output.with_suffix(".json").write_text(json.dumps(written, indent=2) + "\n")
-    options.output.with_suffix(".md").write_text(report(rows, growth, options))
+    options.output.with_suffix(".md").write_text(report(written, options.runs))
 
 
 def everything(options: argparse.Namespace, scratch: Path) -> Iterator[dict[str, Any]]:
@@ -265,16 +265,17 @@ def everything(options: argparse.Namespace, scratch: Path) -> Iterator[dict[str,
                     yield row
 
 
-def report(rows: list[dict[str, Any]], growth: dict[str, Any], options: argparse.Namespace) -> str:
+def report(found: dict[str, Any], runs: int) -> str:
+    growth = found["history"]
     lines = [
         "# Key files, measured\n",
-        f"Written by `python -m tests.benchmarks.keys` ({os.cpu_count()} cores, Python {sys.version.split()[0]}, the "
-        f"best of {options.runs} runs).\n",
+        f"Written by `python -m tests.benchmarks.keys` ({os.cpu_count()} cores, Python {sys.version.split()[0]}, best "
+        f"of {runs} runs; {found['load']} programs ran at a time, so read the seconds of CPU).\n",
         (__doc__ or "").partition("\n\n")[2].partition("\n\n")[2],
         "| onto | merged as | key files | files | MB | frame | keys | fold | CPU | memory | merge |",
         "|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for one in rows:
+    for one in found["rows"]:
         kind = "runs" if one["runs"] else "one a frame"
         lines.append(
             f"| {one['records']:,} | {one['frames of']:,} | {kind} | {one['files']:,} | {one['bytes'] / 1e6:.0f} | "
