@@ -91,16 +91,16 @@ def submit(server: HttpRemote, *deltas: bytes) -> None:
 
 
 def fetches(patch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
-    """Every fetch from here on."""
+    """Every fetch from here on, with what it was told beside its arguments."""
     asked: list[tuple[str, ...]] = []
-    start = Git._start
+    run_it = Git.run
 
-    def noted(self: Git, arguments: Any, *rest: Any, **options: Any) -> Any:
+    def noted(self: Git, *arguments: str, stdin: bytes = b"", **options: Any) -> Any:
         if "fetch" in arguments:
-            asked.append(tuple(arguments))
-        return start(self, arguments, *rest, **options)
+            asked.append((*arguments, *stdin.decode().split()))
+        return run_it(self, *arguments, stdin=stdin, **options)
 
-    patch.setattr(Git, "_start", noted)
+    patch.setattr(Git, "run", noted)
     return asked
 
 
@@ -539,7 +539,9 @@ def test_what_a_rollback_undid_is_put_up_again_from_its_branch(
         patch.setattr(shallow, "_FIRST", 1)  # git deepens all branches together, and would come upon them by chance
         asked = fetches(patch)
         asked_back(server, undone, 407, 411)
-        assert sum("--stdin" in arguments for arguments in asked) == 1  # all three of them at once
+        blobs = {str(row["blob"]) for row in rows(server, 406).values() if row["delta"] in undone}
+        assert len(blobs) == 3
+        assert [blobs & set(one) for one in asked if blobs & set(one)] == [blobs]  # all three of them at once
     assert decided(server, 411) == [("applied", "put_up_again")] * 3
     merge(server, NOW + timedelta(hours=12))
     again = rows(server, 412).values()

@@ -334,7 +334,7 @@ def test_a_rollback_puts_up_again_what_it_never_read(serve: Serve, tmp_path: Pat
 
 def test_a_rollback_brings_the_chain_at_once(serve: Serve, tmp_path: Path) -> None:
     found = []
-    for back in (5, 30):
+    for back in (10, 40):  # either way key files come back that were put together since
         with serve() as server:
             server.requests.clear()
             done = run("rollback", FRAMES + 1 - back, "--remote", server.url, "--repo", tmp_path)

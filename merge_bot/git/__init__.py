@@ -5,7 +5,11 @@ files  lock               our own file operations, a lock between processes
 letters                   every sentence about git
 objects  history          reading: blobs and trees; what happened between commits
 shallow                   clones that have only the newest history
-write  pack  ahead        a commit as one pack, its large contents ahead of it; a ref by compare-and-swap
+write  pack               a commit as one pack; a ref by compare-and-swap
+ahead  writing            the large contents of a commit, ahead of it
+expected  beside          what other processes do meanwhile
+partial                   contents that stay at the remote until they are read
+head                      the branch that is checked out
 scan                      what lies in the work tree and nobody committed
 line                      what is new on branches that only grow
 consumed  local  checkout the work tree follows its branch, with no edit discarded

@@ -45,7 +45,7 @@ class Objects:
     def __init__(self, git: Git, object_format: str) -> None:
         self.bring: Callable[[Sequence[str]], None] | None = None
         self._git = git
-        self._object_format = object_format
+        self.object_format = object_format
         self._process: Running | None = None
         self._others: Running | None = None
         self._trees: dict[str, dict[str, Entry]] = {}
@@ -117,7 +117,7 @@ class Objects:
         found = {name: self._trees.get(name) for name in names}
         raw_trees = self.read_many((name for name, one in found.items() if one is None), "tree")
         for name, data in raw_trees.items():
-            found[name] = entries = parse(data, self._object_format)
+            found[name] = entries = parse(data, self.object_format)
             self._kept += len(entries)
             if self._kept > _ENTRIES:
                 self._trees.clear()

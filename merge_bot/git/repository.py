@@ -14,12 +14,13 @@ from typing import TypeVar
 
 from merge_bot.errors import RepositoryError
 from merge_bot.git import history, letters
+from merge_bot.git.beside import Beside
 from merge_bot.git.checkout import Checkout, Update
 from merge_bot.git.expected import Expected
 from merge_bot.git.head import plain_branch
 from merge_bot.git.history import Change, Landing, LastChange
 from merge_bot.git.objects import Objects
-from merge_bot.git.pack import Packed, packed
+from merge_bot.git.pack import Packed
 from merge_bot.git.partial import Partial
 from merge_bot.git.process import Git, text
 from merge_bot.git.scan import LocalFiles, scan
@@ -60,7 +61,7 @@ class Repository:
         self._git = git
         self._objects = Objects(git, object_format)
         self._writer = Writer(git, self._objects, str(self.common_dir / "objects"), object_format)
-        self._beside: list[Callable[[], None]] = []
+        self._beside = Beside()
         self._shallow = Shallow(git, self.common_dir / "shallow", self.transfers, partial)
         self._checkout: Checkout | None = None
         if work_tree is not None:
@@ -110,8 +111,7 @@ class Repository:
         if self._checkout is not None:
             self._checkout.close()
         self._objects.close()
-        for end in self._beside:
-            end()
+        self._beside.end()
         self._writer.close()
 
     def __enter__(self) -> Repository:
@@ -200,9 +200,7 @@ class Repository:
 
     def expect(self, blobs: Sequence[str]) -> Expected:
         """Have blobs read beside other work; see `sizes` first, and `Expected.take`."""
-        expected = Expected(self._git, blobs)
-        self._beside.append(expected.drop)
-        return expected
+        return self._beside.expect(self._git, blobs)
 
     def sizes(self, ids: Iterable[str]) -> dict[str, int | None]:
         """Size in bytes of each object; None for one that the repository does not have."""
@@ -289,19 +287,7 @@ class Repository:
 
     def apart(self, work: Callable[[Send], T]) -> Callable[[], T]:
         """Have work done by another process, beside what follows; see `layouts.base.Ahead`. Raises what it raises."""
-        from merge_bot.processes import Apart, can_fork
-
-        if not can_fork():
-            result = work(self.send)
-            return lambda: result
-
-        def done() -> T:
-            self._objects.forget()
-            return work(lambda data: packed(data, self.object_format) if isinstance(data, bytes) else data)
-
-        begun = Apart(done)
-        self._beside.append(begun.end)
-        return begun
+        return self._beside.apart(work, self._objects, self.send)
 
     def write_commit(
         self,
