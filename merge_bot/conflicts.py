@@ -50,17 +50,6 @@ class Conflicts:
             raise UnreadableState(letters.wrong_shape(paths.conflicts, "conflicts by collection, key and field"))
         return cls(entries)
 
-    def part(self, collection: str) -> Conflicts:
-        """Those of one collection, to be worked on apart."""
-        return Conflicts({collection: keys} if (keys := self.entries.get(collection)) else {})
-
-    def join(self, collection: str, part: Conflicts) -> None:
-        """Take a collection's part back as it has become."""
-        self.entries.pop(collection, None)
-        self.entries |= part.entries
-        self.opened |= part.opened
-        self.touched |= part.touched
-
     def get(self, collection: str, key: str, name: str) -> dict[str, Any] | None:
         return self.entries.get(collection, {}).get(key, {}).get(name)
 

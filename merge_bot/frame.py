@@ -72,6 +72,7 @@ def run_frame(
     archived deltas can be had from outside the tree, by default those that this repository or its remote has.
     """
     collected = collect(repository, base, transport)
+    ahead.prepare(sum(one.size for one in collected.candidates))
     ledger, workers = Ledger(base.files, base.paths), Workers.read(base.files, base.paths)
     judged = judge_all(
         repository, collected.candidates, lambda one: unread(one, workers) or _timed(one, base), progress

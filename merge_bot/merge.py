@@ -15,7 +15,7 @@ from typing import Any
 from merge_bot.batch import Batch
 from merge_bot.canonical import document
 from merge_bot.check import EntityRules, Violation, take_out
-from merge_bot.collection import ENTITIES, LAST_WRITER_WINS, Collection, Collections
+from merge_bot.collection import FILE, LAST_WRITER_WINS, Collection, Collections
 from merge_bot.conflicts import Conflicts
 from merge_bot.counting import Tally
 from merge_bot.delta import Delta, Operation
@@ -83,21 +83,18 @@ def merge(
     _expect(pending, grounds, collections)
     for place, one in resolved.items():
         if one is None:
-            grounds[place[0]].conflicts.close(*place)
+            conflicts.close(*place)
     kept, violations = take_out(pending, grounds, collections, rules)
     merged = Merged(conflicts=conflicts, unresolved=unresolved(kept, grounds, collections))
     for name, folded in fold_all(kept, grounds, collections, Tally(collections, files, recount), ahead).items():
         entered = kept.size(name)
         merged.losses += folded.losses
-        merged.entered[name] = entered + len(grounds[name].counts)
+        merged.entered[name] = entered + folded.counters
         if entered:
             merged.applied[name] = entered - len(folded.losses)
         merged.changes += folded.changes
         merged.marks |= folded.marks
         merged.growth[name] = folded.growth
-        grounds[name].conflicts = folded.conflicts
-    for name, ground in grounds.items():
-        conflicts.join(name, ground.conflicts)
     _sort_parked(merged, waiting, returning, violations, frame)
     if merged.parked != waiting:
         merged.marks[paths.parked] = parked_bytes(merged.parked)
@@ -149,18 +146,17 @@ def _open(
         clocks, of_clocks = None, clock_rules(rules, paths)
         if rules.strategy == LAST_WRITER_WINS:
             clocks = open_store(Opening(of_clocks, files, paths, frame, shared))
-        grounds[name] = Ground(store, clocks, conflicts.part(name), frame, rolled_back, clocks_at=of_clocks.path)
+        grounds[name] = Ground(store, clocks, conflicts, frame, rolled_back, clocks_at=of_clocks.path)
     return grounds, conflicts
 
 
 def _expect(pending: Pending, grounds: Mapping[str, Ground], collections: Collections) -> None:
-    """Have the entities that the frame touches read while other things are found out."""
+    """Say what the frame will ask the state: entities are read while other things are found out."""
     for name, ground in grounds.items():
-        if collections[name].layout == ENTITIES and (keys := pending.keys(collections[name])):
-            ordered = sorted(keys)
-            ground.store.expect(ordered)
+        if collections[name].layout != FILE and (marks := pending.marks(collections[name])):
+            ground.store.expect(marks)
             if ground.clocks:
-                ground.clocks.expect(ordered)
+                ground.clocks.expect(marks)
 
 
 def clock_rules(rules: Collection, paths: Paths) -> Collection:

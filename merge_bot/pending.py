@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 from merge_bot.batch import Batch
 from merge_bot.collection import Collection, Collections, Mark
@@ -23,14 +24,10 @@ class Pending:
         """How many operations there are on a collection."""
         return sum(map(len, self.batches.get(name, ()))) + len(self.operations.get(name, ()))
 
-    def weight(self, name: str) -> int:
-        """How many bytes of records that enter whole there are for a collection."""
-        return sum(len(one.lines) for one in self.batches.get(name, ()))
-
-    def keys(self, rules: Collection) -> set[str]:
-        """The keys that operations on a collection of layout `entities` have."""
-        marks = {str(mark) for one in self.batches.get(rules.name, ()) for mark in one.marks}
-        return marks | {rules.key_of(one.record) or "" for one in self.operations.get(rules.name, ())}
+    def marks(self, rules: Collection) -> set[Mark]:
+        """The marks of the keys that the operations on a collection have."""
+        marks: set[Mark] = set(chain.from_iterable(one.marks for one in self.batches.get(rules.name, ())))
+        return marks.union(rules.mark(rules.key_of(one.record) or "") for one in self.operations.get(rules.name, ()))
 
     def groups(self, collections: Collections, *, lenient: bool) -> list[Group]:
         """Everything, with the references that only warn (`lenient`), or with those that have to resolve."""

@@ -6,7 +6,6 @@ A fork must be made while there are no threads: it would inherit the locks of th
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pickle
 import signal
@@ -16,13 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from queue import SimpleQueue
-from typing import IO, Any, Generic, NoReturn, TypeVar
+from typing import IO, Any, NoReturn, TypeVar
 
 from merge_bot import letters
 from merge_bot.errors import ProcessEnded
+from merge_bot.git.process import widen
 
 T = TypeVar("T")
-_PIPE = 1 << 20  # bytes that a pipe should hold: both ends go on while it is neither full nor empty
 
 
 def cores() -> int:
@@ -48,8 +47,7 @@ class Fork:
         questions, to = os.pipe()
         of, answers = os.pipe()
         for pipe in (to, answers):
-            with suppress(AttributeError, OSError):  # Linux alone lets a pipe hold more, and not everybody
-                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
+            widen(pipe)
         self._process = os.fork()
         if self._process == 0:
             _live(life, questions, answers, kept)
@@ -105,40 +103,6 @@ def told(pipe: IO[bytes]) -> Any:
         return pickle.load(pipe)
     except (EOFError, pickle.UnpicklingError) as problem:
         raise ProcessEnded(letters.process_ended()) from problem
-
-
-class Apart(Generic[T]):
-    """Some work that a fork does beside what follows. Called, once, it gives what came of it.
-
-    Raises what the work raises, and ProcessEnded if the fork was ended from outside.
-    """
-
-    def __init__(self, work: Callable[[], T]) -> None:
-        self._fork: Fork | None = Fork(lambda _, pipe: tell(pipe, _outcome(work)))
-
-    def __call__(self) -> T:
-        assert self._fork is not None
-        try:
-            answered, value = told(self._fork.of)
-        finally:
-            self.end()
-        if not answered:
-            raise value
-        return value  # type: ignore[no-any-return]
-
-    def end(self) -> None:
-        """End it now, whatever it does."""
-        if self._fork is not None:
-            self._fork.end()
-            self._fork.close()
-        self._fork = None
-
-
-def _outcome(work: Callable[[], Any]) -> tuple[bool, Any]:
-    try:
-        return True, work()
-    except Exception as problem:
-        return False, _noted(problem)
 
 
 @contextmanager

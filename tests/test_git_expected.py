@@ -93,6 +93,6 @@ def test_nothing_goes_on_after_the_repository_is_closed(repo: Repo) -> None:
     with repo.opened() as found:
         files = CommitFiles(found, commit)
         files.expect(PATHS)
-        (expected,) = set(files._expected.values())
+        (expected,) = found._expected
     assert expected._process.returncode is not None
     assert expected._answers.closed

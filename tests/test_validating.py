@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 from datetime import UTC, datetime
 
 import pytest
 
-from merge_bot import collect, commit_files, folding, processes, validating
+from merge_bot import collect, commit_files, processes, validating
 from merge_bot.clone import Clone
-from merge_bot.errors import ProcessEnded, UnreadableState
 from merge_bot.git import ahead
-from merge_bot.strategies.append import Append
 from tests.command import INBOX, begun, deliver, delta
 from tests.repo import Repo
 
@@ -44,36 +40,8 @@ def test_a_frame_is_the_same_however_it_was_read(repo: Repo, cores: int, monkeyp
     repo.commit()
     little = merged(repo, "little")
     assert {outcome for outcome, _, _ in little[1]} == {"applied", "quarantined"}
-    for module, limit in ((collect, "MUCH"), (validating, "MUCH"), (folding, "_MUCH"), (ahead, "_MUCH")):
+    for module, limit in ((collect, "MUCH"), (validating, "MUCH"), (ahead, "_MUCH")):
         monkeypatch.setattr(module, limit, 0)
     monkeypatch.setattr(commit_files, "_MANY", 1)
     monkeypatch.setattr(processes, "cores", lambda: cores)
     assert merged(repo, "much") == little
-
-
-def test_the_fold_that_is_done_apart_stops_the_merge_as_one_here_would(
-    repo: Repo, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun(repo)
-    base = repo.head
-    post = {"number": 1, "title": "t", "channel": "c", "author": "agent-1"}
-    deliver(
-        repo, delta("w1", posts_created=[post], profile_updates=AGENTS, channels_updated=[{"slug": "c", "name": "C"}])
-    )
-    monkeypatch.setattr(folding, "_MUCH", 0)
-    monkeypatch.setattr(processes, "can_fork", lambda: True)  # threads of other tests may still be ending
-    here = os.getpid()
-
-    def ended(*_: object) -> None:
-        assert os.getpid() != here
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def stopped(*_: object) -> None:
-        raise UnreadableState(str(os.getpid() == here))
-
-    for fold, problem in ((ended, ProcessEnded), (stopped, UnreadableState)):
-        monkeypatch.setattr(Append, "fold", fold)
-        with Clone.open(str(repo.path)) as clone, pytest.raises(problem) as caught:
-            clone.merge(NOW)
-    assert str(caught.value) == "False"
-    assert repo.git("rev-list", "--count", f"{base}..HEAD") == "1"  # the delta's own commit

@@ -7,7 +7,7 @@ objects  history          reading: blobs and trees; what happened between commit
 shallow                   clones that have only the newest history
 write  pack               a commit as one pack; a ref by compare-and-swap
 ahead  writing            the large contents of a commit, ahead of it
-expected  beside          what other processes do meanwhile
+expected                  blobs that git reads meanwhile
 partial                   contents that stay at the remote until they are read
 head                      the branch that is checked out
 scan                      what lies in the work tree and nobody committed

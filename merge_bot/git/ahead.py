@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from merge_bot.git.pack import Pack, Packed, Written, size_of
+from merge_bot.git.pack import Pack, Written
 from merge_bot.tree import FILE, Entry
 
 if TYPE_CHECKING:
@@ -54,23 +54,24 @@ class Ahead:
 
     def __init__(self, pack: Pack) -> None:
         self._pack = pack
-        self._waiting: list[tuple[Sent, bytes | Packed]] = []
+        self._waiting: list[tuple[Sent, bytes]] = []
         self._held = 0
         self._away: list[Sent] = []
         self._process: WritingProcess | None = None
 
-    def send(self, data: bytes | Packed) -> Sent:
+    def send(self, data: bytes) -> Sent:
         """Take the content of a file of the next commit."""
         sent = Sent(self)
         self._waiting.append((sent, data))
-        self._held += size_of(data)
+        self._held += len(data)
         if self._process is None and self._held > _MUCH:
-            self._begin()
+            self.begin()
         elif self._process is not None and self._held > _AT_ONCE:
             self._hand_on(self._process)
         return sent
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Have a process write from now on. Begun early, it holds no more than this one does then."""
         from merge_bot.git.writing import WritingProcess  # most frames have no use for it
         from merge_bot.processes import can_fork
 
@@ -93,6 +94,8 @@ class Ahead:
         self._held = 0
 
     def _hand_on(self, process: WritingProcess) -> None:
+        if not self._waiting:
+            return
         self._away += [sent for sent, _ in self._waiting]
         process.put([content for _, content in self._waiting])
         self._waiting.clear()

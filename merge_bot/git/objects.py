@@ -47,18 +47,15 @@ class Objects:
         self._git = git
         self.object_format = object_format
         self._process: Running | None = None
-        self._others: Running | None = None
+        self._unpacked = 0
         self._trees: dict[str, dict[str, Entry]] = {}
         self._kept = 0
-
-    def forget(self) -> None:
-        """In a fork: the process that answers is another's; the next question begins with a new one."""
-        self._others, self._process = self._process, None
 
     def close(self) -> None:
         if self._process is not None:
             self._process.stop()
             self._process = None
+        self._unpacked = 0
 
     def info(self, names: Sequence[str]) -> list[Info | None]:
         """What each name (an id, a ref, anything that git resolves) stands for; None for nothing."""
@@ -91,8 +88,9 @@ class Objects:
         answers = self._ask("contents", wanted, take) if kind == "commit" else self._whole("contents", wanted, take)
         for name, answer in zip(wanted, answers, strict=True):
             contents[name] = _expected(name, answer, kind)[1]
-        if sum(map(len, contents.values())) > _MUCH:
-            self.close()  # it keeps what it unpacked, up to 100 MB, and there is little more to ask
+        self._unpacked += sum(map(len, contents.values()))
+        if self._unpacked > _MUCH:
+            self.close()  # it keeps what it unpacked, up to 100 MB
         return contents
 
     def digests(self, names: Iterable[str]) -> dict[str, str]:

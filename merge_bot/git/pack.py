@@ -15,11 +15,9 @@ import struct
 import zlib
 from collections.abc import Iterator
 from itertools import accumulate
-from typing import NamedTuple
 
 from merge_bot.errors import GitFailed
 from merge_bot.git import files, letters
-from merge_bot.tree import FILE, Entry
 
 try:
     from isal.isal_zlib import compress
@@ -36,19 +34,6 @@ _COMPRESSION = (
 _ELSEWHERE = 1 << 31
 """A place in the index's first table that has this bit is a number in the second one, for what lies further off."""
 _FAR = _ELSEWHERE
-
-
-class Packed(NamedTuple):
-    """A blob as it stands in a pack: its id, the SHA-256 of its content in hex, its head and its compressed content."""
-
-    name: bytes
-    sha256: str
-    data: bytes
-
-    @property
-    def entry(self) -> Entry:
-        """What the file is in a tree."""
-        return Entry(FILE, self.name.hex())
 
 
 Written = tuple[str, str]
@@ -71,18 +56,20 @@ class Pack:
 
     def add(self, kind: str, data: bytes) -> str:
         """Write an object ("commit", "tree", "blob"); its id in hex."""
-        name = _name(kind, data, self._object_format)
+        digest = hashlib.new(self._object_format, b"%b %d\0" % (kind.encode(), len(data)))
+        digest.update(data)
+        name = digest.digest()
         if name not in self._rows:
-            self._put(name, _compressed(kind, data))
+            packed = _head(_KINDS[kind], len(data)) + compress(data, _COMPRESSION)
+            with self._letters():
+                self._file.write(packed)
+            self._rows[name] = (self._size, zlib.crc32(packed))
+            self._size += len(packed)
         return name.hex()
 
-    def write(self, data: bytes | Packed) -> Written:
+    def write(self, data: bytes) -> Written:
         """Write a blob; its id, and the SHA-256 of its content."""
-        if isinstance(data, bytes):
-            return self.add("blob", data), hashlib.sha256(data).hexdigest()
-        if data.name not in self._rows:
-            self._put(data.name, data.data)
-        return data.name.hex(), data.sha256
+        return self.add("blob", data), hashlib.sha256(data).hexdigest()
 
     def add_tree(self, data: bytes) -> str:
         """Write a raw tree object; its id in hex."""
@@ -126,12 +113,6 @@ class Pack:
         for path in (self._path, self._path + b".idx"):
             files.remove(path)
 
-    def _put(self, name: bytes, compressed: bytes) -> None:
-        with self._letters():
-            self._file.write(compressed)
-        self._rows[name] = (self._size, zlib.crc32(compressed))
-        self._size += len(compressed)
-
     def _settle(self) -> None:
         self._file.seek(8)
         self._file.write(struct.pack(">I", len(self._rows)))
@@ -172,27 +153,6 @@ class Pack:
             trailer,
         ])  # fmt: skip
         return content + hashlib.new(self._object_format, content).digest()
-
-
-def size_of(data: bytes | Packed) -> int:
-    """How many bytes there are to write or to send."""
-    return len(data if isinstance(data, bytes) else data.data)
-
-
-def packed(data: bytes, object_format: str) -> Packed:
-    """A blob as `Pack.write` takes it, made elsewhere."""
-    name = _name("blob", data, object_format)
-    return Packed(name, hashlib.sha256(data).hexdigest(), _compressed("blob", data))
-
-
-def _name(kind: str, data: bytes, object_format: str) -> bytes:
-    digest = hashlib.new(object_format, b"%b %d\0" % (kind.encode(), len(data)))
-    digest.update(data)
-    return digest.digest()
-
-
-def _compressed(kind: str, data: bytes) -> bytes:
-    return _head(_KINDS[kind], len(data)) + compress(data, _COMPRESSION)
 
 
 def _head(kind: int, size: int) -> bytes:

@@ -7,6 +7,7 @@ another repository, index or pathspec meaning, hooks do not run, and no question
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shlex
 import subprocess
@@ -39,6 +40,7 @@ _SETTINGS = {
     "core.fsync": "committed,loose-object,reference",
 }
 
+_PIPE = 1 << 20  # bytes
 _PATIENCE = 10  # seconds for a process to end after it was asked to
 
 
@@ -123,7 +125,9 @@ class Git:
         # Into a file, not a pipe: nobody reads it while the talk goes on, and a full pipe would stop git.
         stderr = tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            return Running(self, arguments, self._start(arguments, stderr, writes), stderr)
+            process = self._start(arguments, stderr, writes)
+            widen(process.stdout)
+            return Running(self, arguments, process, stderr)
         except BaseException:
             stderr.close()
             raise
@@ -184,6 +188,12 @@ class Running:
         except BaseException:
             end(self._process)
             raise
+
+
+def widen(pipe: int | IO[bytes] | None) -> None:
+    """Let a pipe hold more, where that can be had: both ends go on while it is neither full nor empty."""
+    with contextlib.suppress(AttributeError, OSError):  # Linux alone can, and not for everybody
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)  # type: ignore[arg-type]
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -10,27 +10,23 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
 
 from merge_bot.errors import RepositoryError
 from merge_bot.git import history, letters
-from merge_bot.git.beside import Beside
+from merge_bot.git.ahead import Sent
 from merge_bot.git.checkout import Checkout, Update
 from merge_bot.git.expected import Expected
 from merge_bot.git.head import plain_branch
 from merge_bot.git.history import Change, Landing, LastChange
 from merge_bot.git.objects import Objects
-from merge_bot.git.pack import Packed
 from merge_bot.git.partial import Partial
 from merge_bot.git.process import Git, text
 from merge_bot.git.scan import LocalFiles, scan
 from merge_bot.git.shallow import Shallow
 from merge_bot.git.write import Identity, New, Writer
-from merge_bot.layouts.base import Send
-from merge_bot.state import Content as StateContent
 from merge_bot.tree import Entry
 
-T = TypeVar("T")
+_MUCH = 1 << 22  # bytes of deltas that are worth processes
 
 
 class Repository:
@@ -61,7 +57,7 @@ class Repository:
         self._git = git
         self._objects = Objects(git, object_format)
         self._writer = Writer(git, self._objects, str(self.common_dir / "objects"), object_format)
-        self._beside = Beside()
+        self._expected: list[Expected] = []
         self._shallow = Shallow(git, self.common_dir / "shallow", self.transfers, partial)
         self._checkout: Checkout | None = None
         if work_tree is not None:
@@ -111,7 +107,8 @@ class Repository:
         if self._checkout is not None:
             self._checkout.close()
         self._objects.close()
-        self._beside.end()
+        for one in self._expected:
+            one.drop()
         self._writer.close()
 
     def __enter__(self) -> Repository:
@@ -200,7 +197,8 @@ class Repository:
 
     def expect(self, blobs: Sequence[str]) -> Expected:
         """Have blobs read beside other work; see `sizes` first, and `Expected.take`."""
-        return self._beside.expect(self._git, blobs)
+        self._expected.append(Expected(self._git, blobs))
+        return self._expected[-1]
 
     def sizes(self, ids: Iterable[str]) -> dict[str, int | None]:
         """Size in bytes of each object; None for one that the repository does not have."""
@@ -278,16 +276,17 @@ class Repository:
 
     # --- writing
 
-    def send(self, data: StateContent) -> StateContent:
+    def prepare(self, size: int) -> None:
+        """So many bytes of deltas are going to be merged; see `layouts.base.Ahead`."""
+        if size > _MUCH:
+            self._writer.prepare()
+
+    def send(self, data: bytes) -> Sent:
         """Write, beside other work, what a file of the next commit will hold, if it comes to that.
 
         Worth it for much that is known early: large contents are compressed by another process, and not held here.
         """
-        return self._writer.ahead(data) if isinstance(data, bytes | Packed) else data
-
-    def apart(self, work: Callable[[Send], T]) -> Callable[[], T]:
-        """Have work done by another process, beside what follows; see `layouts.base.Ahead`. Raises what it raises."""
-        return self._beside.apart(work, self._objects, self.send)
+        return self._writer.ahead(data)
 
     def write_commit(
         self,

@@ -16,7 +16,7 @@ from merge_bot.errors import GitFailed, RepositoryError
 from merge_bot.git import files, letters
 from merge_bot.git.ahead import Ahead, Sent
 from merge_bot.git.objects import Objects
-from merge_bot.git.pack import TEMPORARY, Pack, Packed
+from merge_bot.git.pack import TEMPORARY, Pack
 from merge_bot.git.process import Git, raw
 from merge_bot.tree import FILE, Entry, edited
 
@@ -55,11 +55,18 @@ class Writer:
         self._object_format = object_format
         self._ahead: Ahead | None = None
 
-    def ahead(self, data: bytes | Packed) -> Sent:
+    def ahead(self, data: bytes) -> Sent:
         """Write now, beside other work, what a file of the next commit will hold."""
+        return self._on_the_way().send(data)
+
+    def prepare(self) -> None:
+        """Much is going to be written ahead."""
+        self._on_the_way().begin()
+
+    def _on_the_way(self) -> Ahead:
         if self._ahead is None:
             self._ahead = Ahead(self._new())
-        return self._ahead.send(data)
+        return self._ahead
 
     def commit(
         self,

@@ -8,12 +8,12 @@ from threading import Condition, Thread
 from typing import IO, Any
 
 from merge_bot.errors import GitFailed, ProcessEnded
-from merge_bot.git.pack import Pack, Packed, Written, size_of
+from merge_bot.git.pack import Pack, Written
 from merge_bot.processes import Fork, tell, told
 
 _MOST = 1 << 25  # bytes that may be on the way to it
 _WRITTEN, _STATE = 1, 2
-_Question = list[bytes | Packed] | int | None
+_Question = list[bytes] | int | None
 
 
 class WritingProcess:
@@ -28,14 +28,16 @@ class WritingProcess:
         self._queue: SimpleQueue[_Question] = SimpleQueue()
         self._on_the_way = 0
         self._less = Condition()
-        self._thread = Thread(target=self._feed, daemon=True)
-        self._thread.start()
+        self._thread: Thread | None = None  # begins when there is something: a fork cannot be made beside it
 
-    def put(self, contents: list[bytes | Packed]) -> None:
+    def put(self, contents: list[bytes]) -> None:
         """Have it write these, after what was put before."""
+        if self._thread is None:
+            self._thread = Thread(target=self._feed, daemon=True)
+            self._thread.start()
         with self._less:
             self._less.wait_for(lambda: self._on_the_way < _MOST)
-            self._on_the_way += sum(map(size_of, contents))
+            self._on_the_way += sum(map(len, contents))
         self._queue.put(contents)
 
     def written(self) -> list[Written]:
@@ -51,8 +53,9 @@ class WritingProcess:
     def end(self) -> None:
         """End it now, whatever it does."""
         self._fork.end()
-        self._queue.put(None)
-        self._thread.join()
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
         self._fork.close()
 
     def _asked(self, question: int) -> Any:
@@ -69,7 +72,7 @@ class WritingProcess:
                 tell(self._fork.to, question)
             if isinstance(question, list):
                 with self._less:
-                    self._on_the_way -= sum(map(size_of, question))
+                    self._on_the_way -= sum(map(len, question))
                     self._less.notify()
 
 

@@ -7,17 +7,15 @@ state before it. Values that a store hands out are never changed in place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Collection as Items
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 from merge_bot.batch import Batch
 from merge_bot.collection import Collection, Mark
 from merge_bot.paths import Paths
 from merge_bot.state import Content, Files
-
-T = TypeVar("T")
 
 WHOLE = ""
 """The key of a collection that is one value: a sum's object of counters, a union's array in one file."""
@@ -31,9 +29,10 @@ class Change(NamedTuple):
     before: int
     after: int
 
-    def handed_to(self, send: Send) -> Finished:
+    def handed_to(self, ahead: Ahead) -> Finished:
         """The change after its bytes went on."""
-        return Finished(self.path, self.data, self.before, self.after).sent(send)
+        data = None if self.data is None else ahead.send(self.data)
+        return Finished(self.path, data, self.before, self.after)
 
 
 class Finished(NamedTuple):
@@ -44,37 +43,25 @@ class Finished(NamedTuple):
     before: int
     after: int
 
-    def sent(self, send: Send) -> Finished:
-        """The same after its content went further."""
-        return self if self.data is None else self._replace(data=send(self.data))
-
-
-Send = Callable[[Content], Content]
-"""Takes the content of a finished file; what it gives stands for it from then on."""
-
 
 class Ahead(Protocol):
-    """How finished files leave for the commit that will hold them, and where heavy work is done."""
+    """How finished files leave for the commit that will hold them."""
 
-    def send(self, data: Content) -> Content:
-        """See `Send`."""
+    def prepare(self, size: int) -> None:
+        """So many bytes of deltas are going to be merged: a process that helps may begin while this one is small."""
 
-    def apart(self, work: Callable[[Send], T]) -> Callable[[], T]:
-        """Have `work` done, perhaps beside what follows; its result is asked for once.
-
-        `work` is given a `Send` of its own for the files that it finishes; those in its result still have to be sent.
-        """
+    def send(self, data: bytes) -> Content:
+        """Take the bytes of a finished file; what is given stands for them from then on."""
 
 
 class _Stay:
-    """The do-nothing way: nothing travels ahead, and everything is done at once."""
+    """The do-nothing way: nothing travels ahead."""
 
-    def send(self, data: Content) -> Content:
+    def prepare(self, size: int) -> None:
+        pass
+
+    def send(self, data: bytes) -> Content:
         return data
-
-    def apart(self, work: Callable[[Send], T]) -> Callable[[], T]:
-        result = work(self.send)
-        return lambda: result
 
 
 stay: Ahead = _Stay()
@@ -86,8 +73,8 @@ class Store(Protocol):
     def present(self, marks: Items[Mark]) -> set[Mark]:
         """Those of `marks` (see `Collection.mark`) under whose keys there is a record."""
 
-    def expect(self, keys: Items[str]) -> None:
-        """The records under `keys` are read soon: a layout whose files are many may begin to."""
+    def expect(self, marks: Items[Mark]) -> None:
+        """What is under these marks is asked for soon: a layout may begin to read, or look them up with others."""
 
     def records(self, keys: Items[str]) -> dict[str, Any]:
         """The records under `keys`, compared in full; absent ones are missing from the answer."""

@@ -64,7 +64,8 @@ class EntitiesStore:
         self._find_all(keys)
         return {key for key in keys if self._find(key)}
 
-    def expect(self, keys: Items[str]) -> None:
+    def expect(self, marks: Items[Mark]) -> None:
+        keys = sorted(map(str, marks))
         self._find_all(keys)
         self._files.expect(path for key in keys if (path := self._find(key)))
 

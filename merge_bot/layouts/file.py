@@ -121,7 +121,7 @@ class FileStore:
     def present(self, marks: Items[Mark]) -> set[Mark]:
         return set(self.records([key for key in marks if isinstance(key, str)]))
 
-    def expect(self, keys: Items[str]) -> None:
+    def expect(self, marks: Items[Mark]) -> None:
         """Its files are few."""
 
     def records(self, keys: Items[str]) -> dict[str, Any]:

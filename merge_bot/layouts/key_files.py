@@ -30,6 +30,8 @@ from merge_bot.state import Files, parse_lines
 
 FAN = 16
 """So many key files of one kind become one."""
+NOTHING: set[int] = set()
+FEW = 4096  # hashes that are worth remembering that they were looked up
 LIGHT = 1 << 16
 """The most hashes that a file may hold to be put together with others: half a megabyte."""
 MOST_FILES, MOST_HASHES = 256, FAN * LIGHT
@@ -114,15 +116,32 @@ class KeyFiles:
         self._known: dict[str, KeyFile] = {}
         self._holders: dict[str, KeyFile] = {}
         self._left: set[str] = set()
+        self._asked: set[int] = set()
+        self._found: dict[str, set[int]] = {}
         self._read()
 
-    def present(self, probe: set[int]) -> set[int]:
-        """Those of the hashes that some record's key has."""
-        return set().union(*(probe.intersection(one.hashes) for one in self._known.values()))
+    def present(self, probe: set[int], soon: set[int] = NOTHING) -> set[int]:
+        """Those of the hashes that some record's key has; those in `soon` are asked for later, and looked up with them.
+
+        Looking goes through all hashes, so what was looked up is remembered, unless it is much.
+        """
+        if len(probe) > FEW:
+            return set().union(*(probe.intersection(one.hashes) for one in self._known.values()))
+        if not probe <= self._asked:
+            wanted = (probe | soon) - self._asked
+            for path, one in self._known.items():
+                if found := wanted.intersection(one.hashes):
+                    self._found[path] = self._found.get(path, set()) | found
+            self._asked |= wanted
+        return set().union(*(probe & found for found in self._found.values()))
 
     def hits(self, probe: set[int]) -> dict[str, Hit]:
         """By segment (000/000405) in order, where these hashes are."""
-        return dict(sorted(hit for one in self._known.values() for hit in one.hits(probe)))
+        places = list(self._known.values())
+        if len(probe) <= FEW:
+            self.present(probe)
+            places = [self._known[path] for path, found in self._found.items() if not probe.isdisjoint(found)]
+        return dict(sorted(hit for one in places for hit in one.hits(probe)))
 
     def add(self, name: str, hashes: array[int]) -> None:
         """Records that a segment gets after those that it has."""
@@ -131,6 +150,7 @@ class KeyFiles:
 
     def put(self, name: str, hashes: array[int]) -> None:
         """The hashes of a segment, in line order, whatever was known of it."""
+        self._asked, self._found = set(), {}
         one = self._holders.get(name)
         if one is None:
             self._enter(KeyFile(self._path(name), [name], [len(hashes)], hashes))
@@ -139,6 +159,7 @@ class KeyFiles:
 
     def compact(self) -> None:
         """Put together what has become many; the oldest go first."""
+        self._asked, self._found = set(), {}
         light: dict[int, list[KeyFile]] = {}
         for one in sorted(self._known.values(), key=_first):
             if one.is_light:

@@ -18,7 +18,7 @@ from merge_bot.canonical import key_hash
 from merge_bot.collection import Mark
 from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import Change, Opening
-from merge_bot.layouts.key_files import SEGMENT, Hit, KeyFiles
+from merge_bot.layouts.key_files import FEW, SEGMENT, Hit, KeyFiles
 from merge_bot.paths import numbered
 from merge_bot.state import count_lines, parse_lines
 
@@ -33,16 +33,18 @@ class SegmentsStore:
         self._rules = opening.collection
         self._files = opening.files
         self._known: KeyFiles | None = None
+        self._soon: set[Any] = set()
         self._added: list[Batch] = []
         self._growth = 0
 
     def present(self, marks: Items[Mark]) -> set[Mark]:
         probe: Any = marks if isinstance(marks, set) else set(marks)
-        found: set[Any] = self._keys().present(probe) if probe else set()
+        found: set[Any] = self._keys().present(probe, self._soon) if probe else set()
         return found
 
-    def expect(self, keys: Items[str]) -> None:
-        """Its files are few."""
+    def expect(self, marks: Items[Mark]) -> None:
+        if len(marks) <= FEW:
+            self._soon.update(marks)
 
     def records(self, keys: Items[str]) -> dict[str, Any]:
         found: dict[str, Any] = {}
