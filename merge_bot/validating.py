@@ -39,7 +39,9 @@ def judge_all(
     from merge_bot.processes import cores, spread  # most frames have no use for it
 
     with spread(cores(), len(parts), judged_from(repository), lambda: judged_from(repository.again())) as verdicts:
-        return _together(candidates, verdicts, progress)
+        judged = _together(candidates, verdicts, progress)
+    repository.rest()
+    return judged
 
 
 def _together(

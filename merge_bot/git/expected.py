@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 
 from merge_bot.git.objects import parse_answers
@@ -14,8 +13,10 @@ class Expected:
 
     def __init__(self, git: Git, blobs: Sequence[str]) -> None:
         self._git = git
-        self._answers = tempfile.TemporaryFile()  # noqa: SIM115
-        with tempfile.TemporaryFile() as questions:
+        from tempfile import TemporaryFile  # on the disk, because it may be much
+
+        self._answers = TemporaryFile()  # noqa: SIM115
+        with TemporaryFile() as questions:
             questions.write("".join(f"{one}\n" for one in blobs).encode())
             questions.seek(0)
             self._process = git.into_file(questions, self._answers, "cat-file", "--batch", "--buffer")

@@ -12,7 +12,6 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import IO, NamedTuple
 
@@ -123,7 +122,7 @@ class Git:
     def start(self, *arguments: str, writes: bool = False) -> Running:
         """Start a command to talk to."""
         # Into a file, not a pipe: nobody reads it while the talk goes on, and a full pipe would stop git.
-        stderr = tempfile.TemporaryFile()  # noqa: SIM115
+        stderr = unnamed()
         try:
             process = self._start(arguments, stderr, writes)
             widen(process.stdout)
@@ -188,6 +187,15 @@ class Running:
         except BaseException:
             end(self._process)
             raise
+
+
+def unnamed() -> IO[bytes]:
+    """A file for a while that nobody else sees: in memory, where that can be had without loading more."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("dreamcatcher"), "w+b")
+    import tempfile
+
+    return tempfile.TemporaryFile()
 
 
 def widen(pipe: int | IO[bytes] | None) -> None:

@@ -187,6 +187,10 @@ class Repository:
         if self.leaves_contents:
             self._objects.sizes(blobs)
 
+    def rest(self) -> None:
+        """End the process that reads, until the next question: it keeps much of what it unpacked."""
+        self._objects.close()
+
     def read_blob(self, blob: str) -> bytes:
         """Raises RepositoryError if it is missing, or no blob."""
         return self._objects.read(blob)

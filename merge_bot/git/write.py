@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -93,7 +92,7 @@ class Writer:
         except BaseException:
             pack.discard()
             raise
-        ref = f"{BUILD_REFS}{os.getpid()}-{secrets.token_hex(8)}"
+        ref = f"{BUILD_REFS}{os.getpid()}-{os.urandom(8).hex()}"
         _building_here.add(ref)
         self._git.run("update-ref", "-z", "--stdin", stdin=b"create %s\0%s\0" % (raw(ref), raw(commit)), writes=True)
         self._building.setdefault(commit, []).append(ref)
