@@ -90,8 +90,9 @@ EXPLAINED = (
     "Seconds are medians of wall time of a fresh process that has no clone: it fetches the branch and all delta",
     "branches of a remote over HTTP on the same machine, merges, and pushes. CPU is what the process and its git used;",
     "what the server used is not in it, but takes its share of the cores meanwhile. `fetch` is the newest commit of",
-    "the branch, with all of the state's files, and a commit of each delta branch. The floor (see [full.md](full.md))",
-    "fetches the same refs with one plain `git fetch`, and looks nothing up. Memory is in MB, of the process and all",
+    "the branch and a commit of each delta branch. Ours leaves contents at the remote until they are read, which then",
+    "counts where they are (`open`, `collect`). The floor (see [full.md](full.md)) fetches the same refs with one",
+    "plain `git fetch`, which brings all of the state, and looks nothing up. Memory is in MB, of the process and all",
     "that it started.",
 )
 
