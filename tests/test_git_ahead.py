@@ -140,6 +140,19 @@ def test_little_is_written_here_and_so_is_everything_where_nothing_can_be_forked
             found.send(NOISE)
 
 
+def test_a_process_that_was_begun_early_and_got_nothing_is_no_hindrance(repo: Repo) -> None:
+    base = repo.commit({"a": b"1"})
+    with repo.opened() as found:
+        found.prepare(5_000_000)
+        begun = writer_of(found)
+        found.prepare(5_000_000)
+        assert writer_of(found) is begun
+        made = found.write_commit(base, {"b": b"2"}, "x\n", AUTHOR, 0)
+        assert found.compare_and_swap(BRANCH, made, base)
+    assert sorted(repo.files()) == ["a", "b"]
+    assert litter(repo) == []
+
+
 def test_who_waits_for_the_end_of_a_pipe_does_not_wait_for_the_writer(repo: Repo) -> None:
     repo.commit({"a": b"1"})
     with repo.opened() as found:

@@ -9,7 +9,7 @@ import pytest
 
 from merge_bot import collect, commit_files, processes, validating
 from merge_bot.clone import Clone
-from merge_bot.git import ahead
+from merge_bot.git import ahead, repository
 from tests.command import INBOX, begun, deliver, delta
 from tests.repo import Repo
 
@@ -40,8 +40,16 @@ def test_a_frame_is_the_same_however_it_was_read(repo: Repo, cores: int, monkeyp
     repo.commit()
     little = merged(repo, "little")
     assert {outcome for outcome, _, _ in little[1]} == {"applied", "quarantined"}
-    for module, limit in ((collect, "MUCH"), (validating, "MUCH"), (ahead, "_MUCH")):
+    for module, limit in ((collect, "MUCH"), (validating, "MUCH"), (ahead, "_MUCH"), (repository, "_MUCH")):
         monkeypatch.setattr(module, limit, 0)
     monkeypatch.setattr(commit_files, "_MANY", 1)
     monkeypatch.setattr(processes, "cores", lambda: cores)
     assert merged(repo, "much") == little
+
+
+def test_a_large_frame_of_which_nothing_enters_comes_to_its_end(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun(repo)
+    repo.commit({f"{INBOX}/frame-405-w{one}.json": b'{"frame": 405,' for one in range(3)})
+    for module, limit in ((collect, "MUCH"), (validating, "MUCH"), (ahead, "_MUCH"), (repository, "_MUCH")):
+        monkeypatch.setattr(module, limit, 0)
+    assert [outcome for outcome, _, _ in merged(repo, "copy")[1]] == ["quarantined"] + ["duplicate"] * 2

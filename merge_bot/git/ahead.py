@@ -72,6 +72,8 @@ class Ahead:
 
     def begin(self) -> None:
         """Have a process write from now on. Begun early, it holds no more than this one does then."""
+        if self._process is not None:
+            return
         from merge_bot.git.writing import WritingProcess  # most frames have no use for it
         from merge_bot.processes import can_fork
 

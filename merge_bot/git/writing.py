@@ -32,13 +32,10 @@ class WritingProcess:
 
     def put(self, contents: list[bytes]) -> None:
         """Have it write these, after what was put before."""
-        if self._thread is None:
-            self._thread = Thread(target=self._feed, daemon=True)
-            self._thread.start()
         with self._less:
             self._less.wait_for(lambda: self._on_the_way < _MOST)
             self._on_the_way += sum(map(len, contents))
-        self._queue.put(contents)
+        self._tell(contents)
 
     def written(self) -> list[Written]:
         """The id and the SHA-256 of each content since this was asked last. Raises GitFailed if one was not written."""
@@ -58,8 +55,14 @@ class WritingProcess:
             self._thread.join()
         self._fork.close()
 
-    def _asked(self, question: int) -> Any:
+    def _tell(self, question: _Question) -> None:
+        if self._thread is None:
+            self._thread = Thread(target=self._feed, daemon=True)
+            self._thread.start()
         self._queue.put(question)
+
+    def _asked(self, question: int) -> Any:
+        self._tell(question)
         answer = told(self._fork.of)
         if isinstance(answer, GitFailed):
             raise answer
