@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pytest
 from hypothesis import given
@@ -135,3 +135,28 @@ def test_a_frame_reads_each_entity_once_and_in_batches() -> None:
     assert len(list(store.flush())) == 10
     assert files.one == []
     assert files.batches == [sorted(f"state/things/{key}.json" for key in keys)]
+
+
+class CountingFolders(MemoryFiles):
+    """Counts the rounds in which folders are read."""
+
+    rounds = 0
+
+    def folders(self, paths: Iterable[str]) -> dict[str, Mapping[str, Entry]]:
+        wanted = list(paths)
+        self.rounds += bool(wanted)
+        return super().folders(wanted)
+
+
+def test_the_folders_of_many_entities_are_read_a_level_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entities_layout, "FOLDER_LIMIT", 4)
+    rules = rules_of(OBJECTS_A_FILE)
+    bench, keys = Bench(rules), [f"k{number}" for number in range(60)]
+    store = bench.open()
+    for key in keys:
+        store.put(key, {"id": key})
+    bench.flush(store)
+    bench.files = files = CountingFolders(bench.files.files)
+    assert len(bench.open().records(keys)) == 60
+    depths = {path.count("/") for path in files.files}
+    assert files.rounds == len(depths) > 1

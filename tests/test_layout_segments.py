@@ -121,3 +121,13 @@ def test_other_files_in_a_segments_folder_are_none_of_its_segments() -> None:
 def test_nothing_is_put_into_a_segment() -> None:
     with pytest.raises(TypeError, match="append-only"):
         Bench(rules_of(SEGMENTS)).open().put("k", {})
+
+
+def test_what_is_asked_for_soon_is_looked_up_with_what_is_asked_now() -> None:
+    bench = Bench(rules_of(SEGMENTS))
+    appended(bench, "a", "b")
+    store = bench.open()
+    store.expect(marks("b", "c"))
+    assert store.present(marks("a")) == marks("a")
+    store._known._known.clear()  # all hashes were gone through once, and need not be again
+    assert store.present(marks("a", "b", "c")) == marks("a", "b")

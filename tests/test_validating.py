@@ -10,6 +10,8 @@ import pytest
 from merge_bot import collect, commit_files, processes, validating
 from merge_bot.clone import Clone
 from merge_bot.git import ahead, repository
+from merge_bot.git.objects import Objects
+from merge_bot.validate import validate
 from tests.command import INBOX, begun, deliver, delta
 from tests.repo import Repo
 
@@ -53,3 +55,25 @@ def test_a_large_frame_of_which_nothing_enters_comes_to_its_end(repo: Repo, monk
     for module, limit in ((collect, "MUCH"), (validating, "MUCH"), (ahead, "_MUCH"), (repository, "_MUCH")):
         monkeypatch.setattr(module, limit, 0)
     assert [outcome for outcome, _, _ in merged(repo, "copy")[1]] == ["quarantined"] + ["duplicate"] * 2
+
+
+@pytest.mark.parametrize("unread", [False, True])
+def test_git_is_asked_for_deltas_as_often_whether_they_are_few_or_many(
+    repo: Repo, unread: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(repo)
+    for one in range(40):
+        repo.write(f"{INBOX}/frame-405-w{one}.json", delta(f"w{one}", stats_increments={"total_posts": 1}))
+    repo.git("add", "--all")
+    repo.commit()
+    if unread:
+        monkeypatch.setattr(collect, "MUCH", 0)
+    with Clone.open(str(repo.path)) as clone:
+        candidates = clone.collected(NOW).candidates
+        base = clone.base()
+        asked: list[int] = []
+        talk = Objects._talk
+        monkeypatch.setattr(Objects, "_talk", lambda *given: asked.append(1) or talk(*given))
+        judged = validating.judge_all(clone.repository, candidates, lambda one: validate(one, base.rules))
+    assert len(judged) == 40
+    assert len(asked) == unread
