@@ -25,6 +25,7 @@ from merge_bot.canonical import KEY_BYTES
 from merge_bot.collection import Collection
 from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import Change
+from merge_bot.layouts.key_scan import Scan
 from merge_bot.paths import Paths, numbered
 from merge_bot.state import Files, parse_lines
 
@@ -129,8 +130,9 @@ class KeyFiles:
             return set().union(*(probe.intersection(one.hashes) for one in self._known.values()))
         if not probe <= self._asked:
             wanted = (probe | soon) - self._asked
+            scan = Scan(wanted)
             for path, one in self._known.items():
-                if found := wanted.intersection(one.hashes):
+                if found := scan.among(one.hashes):
                     self._found[path] = self._found.get(path, set()) | found
             self._asked |= wanted
         return set().union(*(probe & found for found in self._found.values()))
