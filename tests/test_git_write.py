@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -265,3 +266,25 @@ def test_leftovers_of_the_dead_are_removed_and_those_of_the_living_kept(repo: Re
         assert len(built) == 3 and alive in built and not {*dead} & {*built}
         assert repo.git("rev-parse", *one._writer._building[first]) == first
     assert [ref for ref in repo.refs() if ref.startswith(write.BUILD_REFS)] == [alive]
+
+
+def test_packed_leftovers_are_removed_too(repo: Repo) -> None:
+    base = repo.commit({"a": b"1"})
+    repo.git("update-ref", f"{write.BUILD_REFS}odd", base)
+    repo.git("pack-refs", "--all")
+    assert not (repo.path / ".git" / write.BUILD_REFS).exists()
+    with repo.opened() as found:
+        assert found.compare_and_swap(BRANCH, found.write_commit(base, {"b": b"1"}, "x\n", AUTHOR, 0), base)
+    assert repo.refs() == [BRANCH]
+
+
+@pytest.mark.parametrize("reftable", [False, True])
+def test_git_is_asked_for_leftovers_where_only_it_can_tell(
+    repo: Repo, caplog: pytest.LogCaptureFixture, reftable: bool
+) -> None:
+    base = repo.commit({"a": b"1"})
+    if reftable:
+        (repo.path / ".git" / "reftable").mkdir()
+    with repo.opened() as found, caplog.at_level(logging.DEBUG, "merge_bot.git"):
+        found.write_commit(base, {"b": b"1"}, "x\n", AUTHOR, 0)
+        assert ("for-each-ref" in caplog.text) is reftable

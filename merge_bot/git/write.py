@@ -14,6 +14,7 @@ from typing import NamedTuple
 from merge_bot.errors import GitFailed, RepositoryError
 from merge_bot.git import files, letters
 from merge_bot.git.ahead import Ahead, Sent
+from merge_bot.git.head import surely_none
 from merge_bot.git.objects import Objects
 from merge_bot.git.pack import TEMPORARY, Pack
 from merge_bot.git.process import Git, raw
@@ -131,8 +132,9 @@ class Writer:
 
     def remove_leftovers(self) -> None:
         """What processes that are no more were building: refs, and packs that nobody can see."""
-        out = self._git.run("for-each-ref", "--format=%(refname)", BUILD_REFS).out
-        self._remove([ref for ref in out.decode().split() if not _in_use(ref)])
+        if not surely_none(os.path.dirname(os.fsdecode(self._folder)), BUILD_REFS):
+            out = self._git.run("for-each-ref", "--format=%(refname)", BUILD_REFS).out
+            self._remove([ref for ref in out.decode().split() if not _in_use(ref)])
         packs = os.path.join(self._folder, b"pack")
         for name in files.entries(packs):
             if name.startswith(TEMPORARY) and not _runs(name.removeprefix(TEMPORARY).partition(b"-")[0].decode()):
