@@ -4,9 +4,9 @@ The map, bottom first. A module imports only from its own line or the lines abov
 
     errors  findings  canonical  delta  collection  references  batch  pending
     tree  paths  safe_path  guess  progress  assignment
-    json_schema  json_scanner  strict_json  wording  messages  rule_messages  letters  worker_letters  history_letters
-    alarm_letters  submit_letters  github_letters  github_answers  json_style  control_letters  drift_letters
-    conflict_letters  policy  sections
+    json_schema  json_scanner  json_faults  strict_json  json_style  wording  messages  rule_messages  letters
+    worker_letters  history_letters  alarm_letters  submit_letters  github_letters  github_answers  control_letters
+    drift_letters  conflict_letters  policy  sections
     settings  settings_file  state  manifest  manifest_schema  proposal  ledger  workers  conflicts  parked
     layouts  strategies  lenient  rollback_letters  foreign_letters  verify_letters  export_letters  retention
     records  diff  counting  plain  page  markdown

@@ -13,6 +13,8 @@ from decimal import Decimal
 from math import isinf
 from typing import NamedTuple, NoReturn
 
+from merge_bot.strict_json import escape
+
 MAX_FAULTS = 50
 LEAST, GREATEST = -(2**63), 2**64 - 1
 _MAX_POINTER = 1000
@@ -236,11 +238,6 @@ class Scanner:
                 break
             found = longer
         return found
-
-
-def escape(part: str) -> str:
-    """A key as it stands between the slashes of an RFC 6901 pointer."""
-    return part.replace("~", "~0").replace("/", "~1")
 
 
 def _match(pattern: re.Pattern[str], text: str, place: int) -> int:

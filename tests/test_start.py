@@ -31,7 +31,7 @@ EVERY_KIND = delta(
     stats_increments={"total_posts": 1},
 )
 NETWORK = {"github", "http.client", "requests", "ssl", "urllib3"}
-EXPLAINING = {"difflib", "jsonschema", "merge_bot.explain", "referencing"}
+EXPLAINING = {"difflib", "jsonschema", "merge_bot.explain", "merge_bot.json_faults", "referencing"}
 SETTINGS = {"merge_bot.settings_file", "pydantic", "pydantic_core", "typing_extensions", "yaml"}
 SCREEN = {"rich"}
 CROWDS = {"concurrent.futures.process", "merge_bot.processes", "multiprocessing", "pickle"}

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from merge_bot import canonical, strict_json
+from merge_bot import canonical, json_faults, strict_json
 from merge_bot.findings import Problem, Reason
 from merge_bot.json_scanner import MAX_FAULTS
 from merge_bot.strict_json import Parsed, locate, parse, pointer
@@ -56,7 +56,7 @@ def hold(data: bytes, max_depth: int = strict_json.MAX_DEPTH) -> Parsed:
     refused = quick is strict_json._REFUSED
     assert refused == (slow is strict_json._REFUSED)
     assert repr(quick) == repr(slow) or refused
-    assert refused == bool(strict_json._explain(data, "d.json", max_depth)) == bool(parsed.problems)
+    assert refused == bool(json_faults.found(data, "d.json", max_depth)) == bool(parsed.problems)
     if refused:
         assert parsed.value is None
         assert list(parsed.problems[:MAX_FAULTS]) == sorted(parsed.problems[:MAX_FAULTS])
@@ -106,7 +106,7 @@ def test_letter(name: str) -> None:
 
 def test_every_letter_is_tested() -> None:
     apart = {"large", "more", "unknown"}
-    assert set(LETTERS) | apart == set(strict_json._LETTERS)
+    assert set(LETTERS) | apart == set(json_faults._LETTERS)
 
 
 @pytest.mark.parametrize(
