@@ -7,7 +7,6 @@ refused again by whoever merges it once more.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import replace
 from typing import Any
 
 from merge_bot import messages
@@ -44,5 +43,5 @@ def slow(candidate: Candidate, seconds: int) -> Rejection:
 def marked(candidate: Candidate, verdict: object) -> Candidate:
     """The candidate, marked if it was refused for the time that it took: the archive says so to a replay."""
     if isinstance(verdict, Rejection) and verdict.problems[0].reason == Reason.VALIDATION_TOO_SLOW:
-        return replace(candidate, refused=Reason.VALIDATION_TOO_SLOW)
+        return candidate._replace(refused=Reason.VALIDATION_TOO_SLOW)
     return candidate

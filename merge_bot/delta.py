@@ -90,8 +90,7 @@ class Request(NamedTuple):
         return str(self.content["op"])
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """Bytes that arrived, and from where; nothing parsed yet.
 
     `path` is the repository path (or a name) it came under, `blob` its git object id, `mode` its git file mode.
@@ -100,7 +99,7 @@ class Candidate:
     still lies where it came from; False for a version that was overwritten or removed before the merge. `worker` is
     whose delta branch it came from, which takes only its own worker's deltas, and `commit` the commit there that
     brought it; `refused` is why nothing from there may enter. `arrived` is when it was committed, in seconds since
-    1970; None if that is not known. What it says of itself does not depend on that, so candidates are equal without it.
+    1970; None if that is not known.
     """
 
     path: str
@@ -114,7 +113,7 @@ class Candidate:
     worker: str | None = None
     refused: Reason | None = None
     commit: str | None = None
-    arrived: int | None = field(default=None, compare=False)
+    arrived: int | None = None
 
 
 @dataclass(slots=True)

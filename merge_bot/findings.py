@@ -169,8 +169,7 @@ class Problem(NamedTuple):
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(NamedTuple):
     """A delta that may not enter: whole, kept, explained, never fatal to the frame.
 
     `frame`, `stream_id` and `utc` are what could still be read of its envelope, each only if it was well formed.

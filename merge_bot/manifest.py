@@ -6,11 +6,10 @@ Its size grows with the frame, not with the state. It is written once, into the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from merge_bot import letters
-from merge_bot.canonical import digest, document, fields_of
+from merge_bot.canonical import digest, document
 from merge_bot.errors import UnreadableState
 from merge_bot.manifest_schema import manifest_schema
 from merge_bot.paths import Paths
@@ -19,12 +18,12 @@ from merge_bot.state import Files, parse_json
 RULES_VERSION = 3
 """The version of the merge rules: replay is byte for byte within one version."""
 
+NOTHING: Mapping[str, Any] = {}
 GENESIS, MERGE, ROLLBACK, ADOPT, REVERT = "genesis", "merge", "rollback", "adopt", "revert"
 _LATER = ("landed", "rollback", "kept_from", "marks", "control", "rolled_back", "edits")  # that older manifests lack
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """One frame's proof.
 
     `base` is the commit that was read (None: there was none), `state_tree` git's tree id of everything canonical,
@@ -45,11 +44,11 @@ class Manifest:
     base: str | None
     state_tree: str
     counts: Mapping[str, int]
-    files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, Any]] = NOTHING
     deltas: tuple[Mapping[str, Any], ...] = ()
     settings: str | None = None
-    schemas: Mapping[str, str] = field(default_factory=dict)
-    adopted: Mapping[str, str] = field(default_factory=dict)
+    schemas: Mapping[str, str] = NOTHING
+    adopted: Mapping[str, str] = NOTHING
     previous: str | None = None
     rules: int = RULES_VERSION
     landed: str | None = None
@@ -62,8 +61,7 @@ class Manifest:
 
     def as_bytes(self) -> bytes:
         """Without fields that came later and say nothing here, so that an older manifest keeps its bytes."""
-        value = fields_of(self)
-        return document({name: one for name, one in value.items() if one is not None or name not in _LATER})
+        return document({name: one for name, one in self._asdict().items() if one is not None or name not in _LATER})
 
     @property
     def newest_rollback(self) -> int | None:

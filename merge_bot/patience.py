@@ -6,12 +6,17 @@ https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 
 FIRST = 0.25
 LONGEST = 8.0
+
+
+def _random() -> float:
+    import random  # most commands never wait
+
+    return random.random()
 
 
 class Patience:
@@ -23,7 +28,7 @@ class Patience:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = _random,
     ) -> None:
         self.budget = budget
         self.tries = 0

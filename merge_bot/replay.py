@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -237,7 +237,7 @@ def remade(history: History, frame: int) -> str:
 def as_archived(frame: Frame, manifest: Manifest, history: History) -> Changes:
     """What the frame writes, with what its clone knew of commits then: an observation, not a result."""
     changes = dict(frame.changes)
-    observed = replace(frame.manifest, landed=manifest.landed, base=manifest.base)
+    observed = frame.manifest._replace(landed=manifest.landed, base=manifest.base)
     if observed != frame.manifest:
         proof = observed.as_bytes()
         meta = Meta(frame.number + 1, manifest.time, digest(proof))

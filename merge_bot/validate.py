@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -166,7 +165,7 @@ def _of_branch(candidate: Candidate, worker: str, verdict: Delta | Rejection) ->
     if candidate.refused is not None:
         reason, letter = candidate.refused, messages.branch_rewound(worker)
     elif isinstance(verdict, Rejection):
-        return replace(verdict, stream_id=worker)
+        return verdict._replace(stream_id=worker)
     elif verdict.stream_id != worker:
         reason, where = Reason.STREAM_NOT_OF_BRANCH, "/stream_id"
         letter = messages.stream_not_of_branch(verdict.stream_id, worker)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 
 from merge_bot.canonical import digest
@@ -48,7 +47,7 @@ def _together(
     candidates: Sequence[Candidate], verdicts: Iterable[Iterable[tuple[str, Verdict]]], progress: Progress
 ) -> list[tuple[Candidate, Verdict]]:
     every = zip(progress(candidates, "validate"), chain.from_iterable(verdicts), strict=True)
-    return [(_without_bytes(replace(one, digest=found)), verdict) for one, (found, verdict) in every]
+    return [(_without_bytes(one._replace(digest=found)), verdict) for one, (found, verdict) in every]
 
 
 def _parts(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:
@@ -71,7 +70,7 @@ def _read(part: Sequence[Candidate], repository: Repository) -> Iterator[Candida
             yield one
         else:
             data = contents[one.blob]
-            yield replace(one, data=data, digest=digest(data))
+            yield one._replace(data=data, digest=digest(data))
 
 
 def _judged(candidate: Candidate, judge: Judge) -> tuple[str, Verdict]:
@@ -82,4 +81,4 @@ def _judged(candidate: Candidate, judge: Judge) -> tuple[str, Verdict]:
 
 
 def _without_bytes(candidate: Candidate) -> Candidate:
-    return replace(candidate, data=None) if candidate.blob else candidate
+    return candidate._replace(data=None) if candidate.blob else candidate

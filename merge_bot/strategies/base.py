@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from merge_bot.collection import Collection
 from merge_bot.conflicts import Conflicts
@@ -28,8 +28,7 @@ class Loss:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """What a frame adds to a derived counter by key (of a sum one key, `WHOLE`); `anew`: what it has to say."""
 
     values: Mapping[str, int]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from merge_bot import letters
@@ -87,7 +86,7 @@ class BranchesTransport:
         for one in read_candidates(self._repository, found, span, arrived):
             worker, refused = whose[one.path]
             _, commit = brought.get((one.path, one.blob), (0, None))  # a submodule has no blob, so no commit holds one
-            candidates.append(replace(one, transport=NAME, worker=worker, refused=refused, commit=commit))
+            candidates.append(one._replace(transport=NAME, worker=worker, refused=refused, commit=commit))
         return candidates
 
     def settle(self, consumed: Iterable[Candidate], held: Iterable[Candidate]) -> Mapping[str, bytes | Entry | None]:
