@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from merge_bot import gate, letters
 from merge_bot.delta import FILE_NAME, Candidate, Delta
@@ -17,8 +18,7 @@ from merge_bot.validate import check_name
 from merge_bot.workers import Workers
 
 
-@dataclass(slots=True)
-class Moment:
+class Moment(NamedTuple):
     """When the merge looks: the open frame, its clock in microseconds, and how far ahead a clock may run.
 
     At `most` so many deltas enter one frame (0: all of them).

@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from merge_bot import letters
 from merge_bot.collect import Base, Collected, collect, open_base, prove_history, read_base, read_settings
 from merge_bot.commit_files import CommitFiles
 from merge_bot.errors import Contended, LocalEdits, RepositoryError
 from merge_bot.frame import ATTEMPTS, BUDGET, Result, run_until_settled
-from merge_bot.genesis import Genesis, genesis
-from merge_bot.git import Content, Identity, LocalFiles, Repository
+from merge_bot.git import Content, Identity, Repository
 from merge_bot.paths import Paths
 from merge_bot.patience import Patience
 from merge_bot.progress import Progress, silent
 from merge_bot.publish.base import Publisher
 from merge_bot.publish.commit import CommitPublisher
-from merge_bot.publish.dry_run import DryRun
 from merge_bot.settings import SETTINGS_PATH, Author, Settings
 from merge_bot.state import Files, MemoryFiles, Overlay
 from merge_bot.transports.base import Transport
 from merge_bot.transports.inbox import InboxTransport
-from merge_bot.transports.uncommitted import Uncommitted
 from merge_bot.tree import object_id
+
+if TYPE_CHECKING:
+    from merge_bot.genesis import Genesis
+    from merge_bot.git.scan import LocalFiles
 
 
 @dataclass(slots=True)
@@ -97,7 +99,11 @@ class Clone:
 
     def publisher(self, *, dry_run: bool = False) -> Publisher:
         """The way out: a commit on the branch, or nowhere."""
-        return DryRun() if dry_run else CommitPublisher(self.repository, self.ref, self.author())
+        if dry_run:
+            from merge_bot.publish.dry_run import DryRun
+
+            return DryRun()
+        return CommitPublisher(self.repository, self.ref, self.author())
 
     def author(self) -> Identity:
         """Whom the merge's commits name."""
@@ -106,6 +112,8 @@ class Clone:
 
     def waiting(self) -> LocalFiles:
         """What lies in the work tree's inbox and is not committed yet."""
+        from merge_bot.git.scan import LocalFiles  # not needed where nothing is checked out
+
         tip = self.tip
         if tip is None or not self.follows:
             return LocalFiles()
@@ -119,7 +127,7 @@ class Clone:
         """
         patience = Patience(BUDGET)
         for _ in patience.attempts(ATTEMPTS):
-            tip, changes = self.tip, _contents(self.waiting())
+            tip, changes = self.tip, _contents(self.waiting()) if self.follows else {}
             if tip is None or not changes:
                 return []
             prove_history(self.repository, base if base and base.commit == tip else self.base())
@@ -148,10 +156,11 @@ class Clone:
         base = self.base()
         transport: Transport = InboxTransport(self.repository, Paths(self.settings.state))
         if dry_run:
+            from merge_bot.transports.uncommitted import Uncommitted
+
             waiting = {path: one.data for path, one in _contents(self.waiting()).items()}
-            return run_until_settled(
-                self.base, self.repository, Uncommitted(transport, waiting), DryRun(), now, progress
-            )
+            transport = Uncommitted(transport, waiting)
+            return run_until_settled(self.base, self.repository, transport, self.publisher(dry_run=True), now, progress)
         read = [] if self.take_in(now, base) else [base]  # what was read just now serves the first attempt
         publisher = self.publisher()
         ahead = self.repository
@@ -164,6 +173,8 @@ class Clone:
 
         Settings and schemas that lie in the work tree uncommitted are taken in as they are.
         """
+        from merge_bot.genesis import genesis
+
         own: dict[str, bytes] = {}
         if self.repository.work_tree is not None:
             for folder in (".github", "schemas"):

@@ -7,7 +7,7 @@ anything is merged, the live state is held against the newest manifest.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from merge_bot import letters, schemas
 from merge_bot.collection import Collections
@@ -25,8 +25,7 @@ from merge_bot.transports.base import MUCH, Span, Transport
 from merge_bot.validate import Rules
 
 
-@dataclass(slots=True)
-class Base:
+class Base(NamedTuple):
     """One commit, read as Dream Catcher's: its settings, schemas, clock and newest manifest."""
 
     commit: str
@@ -41,8 +40,7 @@ class Base:
     manifest: Manifest
 
 
-@dataclass(slots=True)
-class Collected:
+class Collected(NamedTuple):
     """What a frame is made from. `landed` is the commit in which the frame before came to the branch, if known."""
 
     base: Base

@@ -5,6 +5,7 @@ Programs match on the constants (`Reason`, `Outcome`, `Recover`), never on text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -182,8 +183,7 @@ class Rejection(NamedTuple):
     utc: str | None = None
 
 
-@dataclass(slots=True)
-class OperationReceipt:
+class OperationReceipt(NamedTuple):
     """One operation that was not simply applied. `pointer` is its place in the delta."""
 
     collection: str
@@ -191,7 +191,7 @@ class OperationReceipt:
     outcome: Outcome
     reason: Reason
     recover: Recover
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = {}  # of a tuple with names
 
 
 @dataclass(slots=True)

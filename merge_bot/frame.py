@@ -78,7 +78,7 @@ def run_frame(
         repository, collected.candidates, lambda one: unread(one, workers) or _timed(one, base), progress
     )
     arrived = [(marked(one, verdict), verdict) for one, verdict in judged]
-    collected.candidates = [one for one, _ in arrived]
+    collected = collected._replace(candidates=[one for one, _ in arrived])
     moment = _moment(base, now)
     base.files.ahead(base.paths.ledger(one) for one in asked_frames(arrived, moment))
     admission = admit(arrived, ledger, workers, moment)

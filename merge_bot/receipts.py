@@ -83,7 +83,12 @@ def _released(origin: Origin, count: int) -> Receipt:
 
 
 def _move(
-    receipt: Receipt, operation: Operation, outcome: Outcome, reason: Reason, recover: Recover, detail: dict[str, Any]
+    receipt: Receipt,
+    operation: Operation,
+    outcome: Outcome,
+    reason: Reason,
+    recover: Recover,
+    detail: Mapping[str, Any],
 ) -> None:
     """Count an operation under another outcome than applied."""
     if not operation.resolves:  # a decision, counted among the delta's decisions
@@ -124,7 +129,7 @@ def receipt_json(receipt: Receipt) -> dict[str, Any]:
     """A receipt as it stands in `receipts.jsonl`: empty parts left out."""
     value = fields_of(receipt)
     value["source"] = spelled(receipt.source)
-    value["operations"] = [_filled(fields_of(one)) for one in receipt.operations]
+    value["operations"] = [_filled(one._asdict()) for one in receipt.operations]
     value["problems"] = [{**one._asdict(), "file": spelled(one.file)} for one in receipt.problems]
     return _filled(value)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -68,7 +67,7 @@ def grow(folder: Path, frames: int, records: int, body: int) -> None:
             ]  # fmt: skip
             commit, meta, manifest = _frame(clone, base, _delta(base.meta.frame, posts_created=posts))
             files = CommitFiles(clone.repository, commit)
-            base = replace(base, commit=commit, files=files, meta=meta, manifest=manifest)
+            base = base._replace(commit=commit, files=files, meta=meta, manifest=manifest)
         clone.repository.compare_and_swap(clone.ref, base.commit, clone.tip)
         assert read_base(clone.repository, base.commit).manifest == base.manifest
 

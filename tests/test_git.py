@@ -300,6 +300,6 @@ def test_an_interrupt_ends_the_processes(repo: Repo, monkeypatch: pytest.MonkeyP
     with pytest.raises(KeyboardInterrupt), repo.opened() as found:
         found.read_blob(repo.files()["a"])
         found.write_commit(tip, interrupted(), "x\n", Identity("N", "e"), 0)
-    assert len(started) == 3
+    assert len(started) == 2
     assert [one.poll() is None for one in started] == [False] * len(started)
     assert (repo.refs(), list(repo.path.glob(".git/objects/pack/tmp_*"))) == ([BRANCH], [])

@@ -157,7 +157,7 @@ def a_run_merges_what_it_was_started_for(patch: Patch) -> None:
     def collect(*arguments: Any) -> Any:
         collected = whole(*arguments)
         newest = max(collected.candidates, key=lambda one: (one.arrived or 0, one.path))
-        return replace(collected, candidates=[newest])
+        return collected._replace(candidates=[newest])
 
     patch.setattr(frame, "collect", collect)
 

@@ -208,7 +208,7 @@ def test_a_state_that_its_manifest_does_not_prove_is_not_shown(place: Path, monk
 
     def otherwise(*given: Any) -> Any:
         merged = again(*given)
-        return merged and replace(merged, manifest=replace(merged.manifest, state_tree="0" * 40))
+        return merged and replace(merged, manifest=merged.manifest._replace(state_tree="0" * 40))
 
     monkeypatch.setattr(replay, "merge_again", otherwise)
     with History(place / "squashed") as history, pytest.raises(RepositoryError, match="did not give it back"):

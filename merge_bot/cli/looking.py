@@ -13,10 +13,9 @@ from merge_bot.clone import Clone
 from merge_bot.conflicts import Conflict, Conflicts
 from merge_bot.delta import FILE_NAME, STREAM_ID, instant_of, parse_utc
 from merge_bot.errors import DreamcatcherError
-from merge_bot.git import LocalFiles
 from merge_bot.git.history import LastChange
 from merge_bot.git.line import lines_of
-from merge_bot.git.scan import CHANGING
+from merge_bot.git.scan import CHANGING, LocalFiles
 from merge_bot.manifest import GENESIS, MERGE, Manifest, read_manifest
 from merge_bot.parked import Parked, read_parked
 from merge_bot.paths import Paths

@@ -25,7 +25,6 @@ from __future__ import annotations
 from merge_bot.git.ahead import Sent
 from merge_bot.git.history import Change, Landing, LastChange
 from merge_bot.git.repository import Repository
-from merge_bot.git.scan import LocalFile, LocalFiles
 from merge_bot.git.write import Content, Identity, New
 from merge_bot.tree import Entry
 
@@ -36,8 +35,6 @@ __all__ = [
     "Identity",
     "Landing",
     "LastChange",
-    "LocalFile",
-    "LocalFiles",
     "New",
     "Repository",
     "Sent",

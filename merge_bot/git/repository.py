@@ -10,21 +10,24 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from merge_bot.errors import RepositoryError
 from merge_bot.git import history, letters
 from merge_bot.git.ahead import Sent
-from merge_bot.git.checkout import Checkout, Update
 from merge_bot.git.expected import Expected
 from merge_bot.git.head import plain_branch
 from merge_bot.git.history import Change, Landing, LastChange
 from merge_bot.git.objects import Objects
 from merge_bot.git.partial import Partial
 from merge_bot.git.process import Git, text
-from merge_bot.git.scan import LocalFiles, scan
 from merge_bot.git.shallow import Shallow
 from merge_bot.git.write import Identity, New, Writer
 from merge_bot.tree import Entry
+
+if TYPE_CHECKING:  # what a bare repository never needs is loaded with a work tree
+    from merge_bot.git.checkout import Checkout
+    from merge_bot.git.scan import LocalFiles
 
 _MUCH = 1 << 22  # bytes of deltas that are worth processes
 
@@ -61,6 +64,8 @@ class Repository:
         self._shallow = Shallow(git, self.common_dir / "shallow", self.transfers, partial)
         self._checkout: Checkout | None = None
         if work_tree is not None:
+            from merge_bot.git.checkout import Checkout
+
             self._checkout = Checkout(git, self._objects, self._writer, git_dir, work_tree, object_format)
 
     @classmethod
@@ -327,6 +332,8 @@ class Repository:
         Bytes as they lie there: no links followed, no attributes, filters or ignore rules. Temporary files (`.*.tmp`),
         `.gitkeep` and `.gitignore` are passed over.
         """
+        from merge_bot.git.scan import LocalFiles, scan
+
         if self.work_tree is None:
             return LocalFiles()
         work_tree = os.fsencode(self.work_tree)
@@ -358,6 +365,8 @@ class Repository:
         """
         ref = self.head_branch()
         if ref is not None:
+            from merge_bot.git.checkout import Update
+
             self._tree.announce(Update(ref, old, new, dict(consumed), index_only))
 
     def arrived(self) -> None:

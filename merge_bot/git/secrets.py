@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 _PATTERNS = (
-    (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/@\s]+@"), r"\1***@"),
-    (re.compile(r"(?i)(authorization:\s*)(?:(?:basic|bearer|token)\s+)?[^\s'\"]+"), r"\1***"),
-    (re.compile(r"\b(?:gh[a-z]_|github_pat_|glpat-)[A-Za-z0-9_-]{10,}"), "***"),
+    (r"([A-Za-z][A-Za-z0-9+.-]*://)[^/@\s]+@", r"\1***@"),
+    (r"(?i)(authorization:\s*)(?:(?:basic|bearer|token)\s+)?[^\s'\"]+", r"\1***"),
+    (r"\b(?:gh[a-z]_|github_pat_|glpat-)[A-Za-z0-9_-]{10,}", "***"),
 )
 
 _known: set[str] = set()  # of the whole process: a server may repeat a token in any message, also in another's
@@ -23,5 +23,5 @@ def masked(text: str) -> str:
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, "***")
     for pattern, instead in _PATTERNS:
-        text = pattern.sub(instead, text)
+        text = re.sub(pattern, instead, text)
     return text

@@ -17,15 +17,14 @@ from merge_bot.findings import Outcome, Reason, Recover
 from merge_bot.layouts.base import Store
 
 
-@dataclass(slots=True)
-class Loss:
+class Loss(NamedTuple):
     """An operation that was not simply applied, and why."""
 
     operation: Operation
     outcome: Outcome
     reason: Reason
     recover: Recover = Recover.NONE
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = {}
 
 
 class Counts(NamedTuple):
