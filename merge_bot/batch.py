@@ -113,7 +113,8 @@ class Batch(Sequence[Operation]):
 
     def without(self, indexes: Container[int]) -> Batch:
         """The batch without the operations of these indexes."""
-        kept = [row for row, at in enumerate(self._at) if self._place(at)[0] not in indexes]
+        every = [index for run in self._runs for index in range(run.first, run.first + run.size)]
+        kept = [row for row, at in enumerate(self._at) if every[at] not in indexes]
         return self if len(kept) == len(self) else self.only(kept)
 
     def only(self, rows: Sequence[int]) -> Batch:

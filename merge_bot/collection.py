@@ -120,6 +120,8 @@ class Collection:
         A record of an append collection: `[0,…]` by `key`, `[1,…]` by `else_key`. Elsewhere a single string or
         integer field is its own text, several are a JSON array.
         """
+        if self._spelled and isinstance(text := record.get(self._spelled), str):  # as most are
+            return text
         values = self._values_of(record)
         return None if values is None else self._key_text(values)
 
@@ -165,6 +167,12 @@ class Collection:
             for space, fields in enumerate((self.key, self.else_key))
             if fields
         ]
+
+    @cached_property
+    def _spelled(self) -> str | None:
+        """The field whose text is the key; None if a key is more than that."""
+        is_one = len(self.key) == 1 and not self.key[0].hashed
+        return self.key[0].name if is_one and self.strategy != APPEND else None
 
     def _key_text(self, values: list[Any]) -> str:
         if self.strategy == APPEND:
