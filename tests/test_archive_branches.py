@@ -464,7 +464,7 @@ def test_other_bytes_under_the_blob_are_not_taken(server: HttpRemote, tmp_path: 
     with History(repo.path) as history:
         manifest = history.manifest(405)
         wrong = [{**row, "blob": two["blob"]} if row["delta"] == one["delta"] else row for row in manifest.deltas]
-        object.__setattr__(manifest, "deltas", tuple(wrong))
+        history._manifests[405] = manifest._replace(deltas=tuple(wrong))
         with pytest.raises(UnreadableState) as caught:
             history.replay(405)
     assert str(caught.value).startswith(

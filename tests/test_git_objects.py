@@ -9,6 +9,7 @@ import pytest
 
 from merge_bot.errors import GitFailed, RepositoryError
 from merge_bot.git import Entry, Identity
+from merge_bot.git.process import Running
 from tests.repo import BRANCH, Repo
 
 
@@ -74,6 +75,20 @@ def test_the_process_beside_is_replaced_when_it_dies(repo: Repo) -> None:
             beside = found._objects._process
             assert beside is not None
             beside._process.kill()
+
+
+def test_it_is_replaced_too_while_its_death_is_not_known_yet(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pipes are closed a moment before it can be waited for."""
+    repo.commit({"a": b"1"})
+    with repo.opened() as found:
+        found.read_blob(repo.files()["a"])
+        beside = found._objects._process
+        assert beside is not None
+        beside._process.kill()
+        beside._process.wait()
+        monkeypatch.setattr(Running, "ended", False)
+        assert found.read_blob(repo.files()["a"]) == b"1"
+        assert found._objects._process is not beside
 
 
 @pytest.mark.parametrize("name", ["", "0" * 40, "no such", "x\ninfo HEAD", "nul\0", "\ud800", "--help"])

@@ -402,6 +402,6 @@ def test_a_manifest_that_breaks_its_schema_stops_everything(two: Repo, tmp_path:
 
 
 def test_the_schema_and_the_manifest_name_the_same_fields() -> None:
-    assert set(MANIFEST["properties"]) == set(Manifest.__slots__)
-    assert set(MANIFEST["required"]) <= set(Manifest.__slots__)
+    assert set(MANIFEST["properties"]) == set(Manifest._fields)
+    assert set(MANIFEST["required"]) <= set(Manifest._fields)
     assert manifest_schema().fault() is None

@@ -158,6 +158,7 @@ class Objects:
         try:
             answers = self._talk(verb, asked, take)
         except (_Ended, BrokenPipeError):
+            self.close()  # its pipes may be closed a moment before it has ended
             try:
                 answers = self._talk(verb, asked, take)
             except (_Ended, BrokenPipeError) as problem:
