@@ -9,14 +9,16 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 from dataclasses import fields
-from decimal import Decimal
 from hashlib import sha256
 from io import BytesIO
 from itertools import islice
 from sys import byteorder
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 _DOCUMENT = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 _LINE = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
@@ -88,7 +90,11 @@ def key_hash(key: str) -> int:
 
 def exact(number: int | float) -> Decimal | int:
     """A JSON number as the exact decimal that its shortest spelling names (0.1 is 1/10, not the nearest double)."""
-    return number if isinstance(number, int) else Decimal(repr(number))
+    if isinstance(number, int):
+        return number
+    from decimal import Decimal  # as much as three modules of ours; nearly all numbers are integers
+
+    return Decimal(repr(number))
 
 
 def as_number(value: Decimal | int) -> int | float | None:
@@ -96,10 +102,9 @@ def as_number(value: Decimal | int) -> int | float | None:
 
     Integers must fit 64 bits (-2^63 … 2^64-1), decimals must survive a round trip through a double.
     """
-    if isinstance(value, Decimal):
-        if value == value.to_integral_value():
-            value = int(value)
-        else:
+    if not isinstance(value, int):
+        if value != value.to_integral_value():
             nearest = float(value)
-            return nearest if Decimal(repr(nearest)) == value else None
+            return nearest if exact(nearest) == value else None
+        value = int(value)
     return value if -(2**63) <= value < 2**64 else None

@@ -83,7 +83,8 @@ def _document(schema: Any) -> Iterator[Mistake]:
     if schema.get("$schema", DIALECT) not in (DIALECT, f"{DIALECT}#"):
         yield Mistake(("$schema",), rule_messages.other_dialect(schema["$schema"], DIALECT))
         return
-    findings = _META.findings(schema)
+    why = Schema(schema).fault()  # nothing else is asked of a schema that can be used
+    findings = _META.findings(schema) if why else []
     for finding in findings:
         yield Mistake(finding.path, rule_messages.not_a_json_schema(finding, _near_type(finding)))
     if findings:
@@ -92,7 +93,7 @@ def _document(schema: Any) -> Iterator[Mistake]:
     yield from wrong
     if schema.get("type") != "object":
         yield Mistake(("type",) if "type" in schema else (), rule_messages.record_is_no_object())
-    if not wrong and (why := Schema(schema).fault()):
+    if not wrong and why:
         yield Mistake((), rule_messages.unusable_schema(why))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -217,6 +216,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 def shown(arguments: Sequence[str]) -> str:
     """A command as the log shows it: to be pasted into a shell, without its secrets."""
+    import shlex  # nobody waits for what is shown
+
     return letters.masked(f"$ git {shlex.join(arguments)}").encode("utf-8", "backslashreplace").decode()
 
 

@@ -7,8 +7,7 @@ what a frame added to the collection that it counts; increments to it are ignore
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal, localcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from merge_bot import letters, strict_json
 from merge_bot.canonical import as_number, exact
@@ -19,14 +18,22 @@ from merge_bot.findings import Outcome, Reason
 from merge_bot.layouts.base import WHOLE
 from merge_bot.strategies.base import Ground, Loss
 
+if TYPE_CHECKING:
+    from decimal import Decimal
+
 _DIGITS = 800  # more than any two doubles need to be added exactly: 2^-1074 … 2^1023
 
 
 def total(old: int | float, increments: Iterable[int | float]) -> int | float | None:
     """`old` plus all increments, exactly; None if the result is no number that JSON readers keep."""
+    numbers = [old, *increments]
+    if all(isinstance(one, int) for one in numbers):
+        return as_number(sum(map(int, numbers)))
+    from decimal import localcontext
+
     with localcontext(prec=_DIGITS):
-        result: Decimal | int = exact(old)
-        for one in increments:
+        result: Decimal | int = 0
+        for one in numbers:
             result += exact(one)
         return as_number(result)
 
