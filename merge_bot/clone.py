@@ -13,6 +13,7 @@ from merge_bot.commit_files import CommitFiles
 from merge_bot.errors import Contended, LocalEdits, RepositoryError
 from merge_bot.frame import ATTEMPTS, BUDGET, Result, run_until_settled
 from merge_bot.git import Content, Identity, Repository
+from merge_bot.json_schema import load
 from merge_bot.paths import Paths
 from merge_bot.patience import Patience
 from merge_bot.progress import Progress, silent
@@ -43,7 +44,7 @@ class Clone:
 
         `branch` defaults to the one that is checked out; `trust` accepts a folder that another user owns.
         """
-        repository = Repository.open(path, trust=trust)
+        repository = Repository.open(path, trust=trust, meanwhile=load)
         repository.repair()
         ref = repository.head_branch() if branch is None else branch
         if ref is None:

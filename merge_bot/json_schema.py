@@ -80,6 +80,11 @@ class Schema:
             return []
 
 
+def load() -> None:
+    """Load the compiled library, for when there is something to wait for anyway: it takes as long as a git process."""
+    import jsonschema_rs  # noqa: F401
+
+
 def is_pattern(text: str) -> bool:
     """Whether the engine takes `text` as a regular expression."""
     try:

@@ -282,6 +282,28 @@ def test_a_failed_command_gets_a_letter(repo: Repo) -> None:
     )
 
 
+def test_something_can_be_done_while_git_looks(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo.commit({"a": b"1"})
+    seen: list[int | None] = []
+    spawn = process._spawn
+
+    def watched(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
+        started.append(spawn(*arguments, **options))  # type: ignore[arg-type]
+        return started[-1]
+
+    started: list[subprocess.Popen[bytes]] = []
+    monkeypatch.setattr(process, "_spawn", watched)
+    Repository.open(repo.path, meanwhile=lambda: seen.append(started[-1].returncode)).close()
+    assert seen == [None]
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Repository.open(repo.path, meanwhile=interrupted)
+    assert len(started) == 2 and started[-1].returncode is not None
+
+
 def test_an_interrupt_ends_the_processes(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     tip = repo.commit({"a": b"1"})
     started: list[subprocess.Popen[bytes]] = []

@@ -80,6 +80,19 @@ with Clone.open(".") as clone:
     assert found & (NEVER | {"click", "merge_bot.cli", "merge_bot.page"}) == set()
 
 
+def test_the_validator_is_loaded_while_git_looks_for_the_repository(repo: Repo) -> None:
+    """It takes as long as git does."""
+    script = """
+from merge_bot.git import process
+from merge_bot.clone import Clone
+def stop(*arguments): raise SystemExit(0)
+process.subprocess.Popen.communicate = stop
+try: Clone.open(".")
+except SystemExit: pass
+"""
+    assert "jsonschema_rs" in loaded(script, begun(repo).path)
+
+
 def test_a_settings_file_that_says_something_is_judged(repo: Repo) -> None:
     begun(repo).commit({".github/dreamcatcher.yml": b"grace-seconds: 1\n"})
     assert loaded(COMMAND.format([["merge"]]), repo.path) >= SETTINGS

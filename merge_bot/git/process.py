@@ -11,7 +11,7 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import IO, NamedTuple
 
 from merge_bot.errors import GitFailed, RepositoryError
@@ -60,6 +60,10 @@ def text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+def nothing() -> None:
+    """What there mostly is to do while a command runs."""
+
+
 class Git:
     """The git program, pointed at one place.
 
@@ -100,13 +104,16 @@ class Git:
         writes: bool = False,
         handles: Sequence[int] = (),
         seconds: float | None = None,
+        meanwhile: Callable[[], None] = nothing,
     ) -> Finished:
         """Run a command to its end. Raises GitFailed if its exit code is not in `ok`. It inherits `handles`.
 
-        One that is to end within `seconds` and does not is ended, and TimeoutError raised.
+        One that is to end within `seconds` and does not is ended, and TimeoutError raised. `meanwhile` is called as
+        soon as it runs.
         """
         process = self._start(arguments, subprocess.PIPE, writes, handles)
         try:
+            meanwhile()
             out, err = process.communicate(stdin, seconds)
         except subprocess.TimeoutExpired as silent:
             end(process)

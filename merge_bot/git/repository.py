@@ -20,7 +20,7 @@ from merge_bot.git.head import plain_branch
 from merge_bot.git.history import Change, Landing, LastChange
 from merge_bot.git.objects import Objects
 from merge_bot.git.partial import Partial
-from merge_bot.git.process import Git, text
+from merge_bot.git.process import Git, nothing, text
 from merge_bot.git.shallow import Shallow
 from merge_bot.git.write import Identity, New, Writer
 from merge_bot.tree import Entry
@@ -69,17 +69,20 @@ class Repository:
             self._checkout = Checkout(git, self._objects, self._writer, git_dir, work_tree, object_format)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str] = ".", *, trust: bool = False) -> Repository:
+    def open(
+        cls, path: str | os.PathLike[str] = ".", *, trust: bool = False, meanwhile: Callable[[], None] = nothing
+    ) -> Repository:
         """The repository that `path` lies in; a work tree, a linked one, or a bare repository.
 
         `trust` accepts one at exactly this path that belongs to another user (containers mount such). GIT_DIR and its
-        like in the environment are ignored: `path` decides. Raises RepositoryError.
+        like in the environment are ignored: `path` decides. `meanwhile` is called while git looks. Raises
+        RepositoryError.
         """
         place = os.path.realpath(path)
         trusted = place if trust else None
         found = Git(place, trusted=trusted).run(
             "rev-parse", "--is-bare-repository", "--is-inside-work-tree", "--show-object-format", "--show-cdup",
-            "--absolute-git-dir", ok=range(256),
+            "--absolute-git-dir", ok=range(256), meanwhile=meanwhile,
         )  # fmt: skip
         if found.code != 0:
             raise RepositoryError(_why_not(place, found.err))
