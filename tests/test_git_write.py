@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -240,6 +241,21 @@ def test_a_commit_under_construction_survives_a_pruning_gc(repo: Repo) -> None:
         repo.git("gc", "--quiet", "--prune=now")
         assert found.compare_and_swap(BRANCH, new, base)
     assert repo.git("fsck", "--no-dangling") == ""
+
+
+@pytest.mark.parametrize("size", [1_000, 100_000, 1_000_000])
+def test_what_cannot_be_made_smaller_is_stored_as_it_is(repo: Repo, size: int) -> None:
+    """Key files are hashes: git reads them back several times as fast."""
+    base = repo.commit({"a": b"1"})
+    hashes, words = random.Random(size).randbytes(size), b"word " * (size // 5)
+    with repo.opened() as found:
+        new = found.write_commit(base, {"hashes": hashes, "words": words}, "x\n", AUTHOR, 0)
+        assert found.compare_and_swap(BRANCH, new, base)
+        assert found.read_blob(repo.files()["hashes"]) == hashes
+        assert found.read_blob(repo.files()["words"]) == words
+    packs = b"".join(file.read_bytes() for file in (repo.path / ".git/objects/pack").glob("*.pack"))
+    assert hashes[100:900] in packs
+    assert words[:500] not in packs
 
 
 def test_commits_that_were_not_put_in_place_are_let_go(repo: Repo) -> None:
