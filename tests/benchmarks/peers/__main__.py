@@ -45,6 +45,11 @@ class Bounds:
     most: float = 1800.0
     slow: float = 60.0
 
+    @property
+    def told(self) -> str:
+        """As options of the command."""
+        return f"--runs {self.runs} --most-minutes {self.most / 60:g}"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write; 1 if ours is wrong."""
@@ -57,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in options.sizes:
             entries = [BY_NAME[peer] for peer in options.peers]
             some = measure(name, entries, options.bounds, Path(scratch))
-            command = f"python -m tests.benchmarks.peers --sizes {name} --runs {options.bounds.runs}"
+            command = f"python -m tests.benchmarks.peers --sizes {name} {options.bounds.told}"
             sizes.append(Size(name, SIZES[name], command, machine, some))
             measured += some
             write(sizes, options.output)

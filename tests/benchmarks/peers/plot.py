@@ -30,7 +30,9 @@ def draw(measured: Sequence[Measured], path: Path) -> None:
             (right, [one.median("memory") / 1e6 for one in shown], "MB of memory"),
         ):
             bars = place.barh(names, values, color=colours)
-            place.bar_label(bars, fmt="{:.3g}", padding=3, fontsize=8)
+            place.bar_label(
+                bars, [f"{one:,.0f}" if one >= 100 else f"{one:.3g}" for one in values], padding=3, fontsize=8
+            )
             place.margins(x=0.12)
             place.set_xlabel(label)
             place.set_title(size, loc="left")
