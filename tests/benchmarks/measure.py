@@ -22,7 +22,9 @@ from typing import Any
 from tests.benchmarks.repositories import BRANCH, ROOT, clone
 
 INTERVAL = 0.02
-"""Seconds between two looks at a process and its children."""
+"""Seconds between two looks at a process and its children, at least."""
+SHARE = 0.1
+"""What of the time looking may take: to count the pages of a large process holds it up, and needs a core meanwhile."""
 
 
 @dataclass(slots=True)
@@ -169,11 +171,14 @@ class _Watcher:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._done.wait(INTERVAL):
+        pause = INTERVAL
+        while not self._done.wait(pause):
+            begin = time.perf_counter()
             children = list(_below(self._process))
             shares = [_share(child) for child in children]
             self.together = max(self.together, _share(self._process) + sum(shares))
             self.children = max([self.children, *shares])
+            pause = max(INTERVAL, (time.perf_counter() - begin) / SHARE)
 
 
 def _share(process: int) -> int:
