@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tests.benchmarks.contention import BRANCHES, RETRIES, UNTIL_IN
+from tests.benchmarks.peers.judge import Verdict
 
 Results = Mapping[str, Any]
 """A report's JSON."""
@@ -57,6 +58,41 @@ def of_contention(contention: Results) -> Iterator[str]:
     yield f"of {retries['workers']} that retry five times {retries['lost']:,.0f} lose their delta"
     lost = f"{branches['lost']:,.0f}" if branches["lost"] else "none"
     yield f"with a branch each {branches['workers']} need {branches['pushes']:,.0f} and lose {lost}"
+
+
+def of_peers(peers: Results) -> Iterator[str]:
+    """Of `peers.json`: the lines of a table, seconds by size, and what was wrong at the largest that a peer managed."""
+    shapes = [size["shape"] for size in peers["sizes"]]
+    sizes = [f"{one['deltas']:,} × {one['records a delta']} onto {one['records before']:,}" for one in shapes]
+    yield f"| deltas × records | {' | '.join(sizes)} | lost or wrong |"
+    for row in zip(*(size["peers"] for size in peers["sizes"]), strict=True):
+        seconds = (f"{one['seconds']:.2f} s" if one.get("seconds") else "not run" for one in row)
+        largest = [one["wrong"] for one in row if one.get("seconds")][-1]
+        wrong = [words.partition(":")[0] for words in Verdict(**largest).words()]
+        yield f"| {row[0]['peer']} | {' | '.join(seconds)} | {', '.join(wrong) or 'nothing'} |"
+
+
+def of_keys(keys: Results) -> Iterator[str]:
+    """Of `keys.json`, where key files are put together."""
+
+    def seconds(what: str, records: int, frame: int) -> str:
+        rows = [one for one in keys["rows"] if one["runs"] and (one["records"], one["frame"]) == (records, frame)]
+        said = sorted({f"{one[what]:.1f}" for one in rows})
+        return " to ".join([said[0], *said[1:][-1:]]) + " s"
+
+    small, large = seconds("keys", 10**7, 200), seconds("keys", 10**7, 200_000)
+    yield f"{small} of CPU for a small frame and {large} for one of 200,000 records"
+    million, ten_millions = (seconds("fold", records, 200_000) for records in (10**6, 10**7))
+    yield f"{million} after its process began onto a million records, {ten_millions} onto ten million"
+
+
+def of_fetching(fetching: Sequence[Results]) -> Iterator[str]:
+    """Of `fetching.json`."""
+    ours, whole = fetching[-1]["filtered"], fetching[-1]["whole"]
+    size = f"{whole['megabytes'] / 1000:.1f} GB"
+    yield f"onto a state of {size}, {fetching[-1]['frame']} records took"
+    yield f"[{ours['megabytes']:.1f} MB in {ours['requests']} requests]"
+    yield f"and {ours['seconds']:.1f} s; by a shallow clone, which is all {size}, {whole['seconds']:.0f} s"
 
 
 WAYS = (UNTIL_IN, RETRIES, BRANCHES)
