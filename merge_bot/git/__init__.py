@@ -9,7 +9,7 @@ write  pack               a commit as one pack; a ref by compare-and-swap
 ahead  writing            the large contents of a commit, ahead of it
 expected                  blobs that git reads meanwhile
 partial                   contents that stay at the remote until they are read
-head                      the branch that is checked out
+head                      what the files of refs say: the branch that is checked out, that there are none of a kind
 scan                      what lies in the work tree and nobody committed
 line                      what is new on branches that only grow
 consumed  local  checkout the work tree follows its branch, with no edit discarded
