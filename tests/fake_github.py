@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from tests.fake_git import BareGit, Refused
 from tests.fake_graphql import answer_query
 from tests.github_documents import documents
+from tests.serving import Server
 
 SLUG, TOKEN = "octo/world", "ghs_0123456789abcdefghijABCDEFGHIJ012345"
 NO_PULLS = "GitHub Actions is not permitted to create or approve pull requests."
@@ -90,16 +91,14 @@ class FakeGitHub:
         self.lock = threading.RLock()
 
     def __enter__(self) -> FakeGitHub:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": self}))
-        server.daemon_threads = True
+        server = Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"fake": self}))
         self.url = f"http://127.0.0.1:{server.server_port}"
         self._server = server
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        server.begin()
         return self
 
     def __exit__(self, kind: object, *rest: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.end()
         if kind is None and self.faults:
             raise AssertionError("\n".join(self.faults))
 

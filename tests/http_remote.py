@@ -16,12 +16,13 @@ import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import IO, NamedTuple
 
 from tests.repo import Repo
+from tests.serving import Server
 
 TOKEN = "s3cret-t0ken/with+odd=characters"
 _ZERO = "0" * 40
@@ -76,14 +77,12 @@ class HttpRemote:
 
     @contextmanager
     def serving(self) -> Iterator[HttpRemote]:
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
+        self._server.begin()
         try:
             yield self
         finally:
             self.woken.set()
-            self._server.shutdown()
-            self._server.server_close()
+            self._server.end()
 
     def hook(self, name: str, script: str) -> None:
         """Install a hook, a shell script; "" removes it."""
@@ -126,10 +125,7 @@ def protected(code: str, branch: str = "main") -> str:
     return f"while read old new ref; do [ $ref != refs/heads/{branch} ] || {{ echo '{said}'; exit 1; }}; done"
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
+class _Server(Server):
     def __init__(self, remote: HttpRemote, port: int) -> None:
         self.remote = remote
         super().__init__(("127.0.0.1", port), _Handler)

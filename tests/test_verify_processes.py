@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from merge_bot.errors import RepositoryError
 from merge_bot.git import Repository
 from merge_bot.git.objects import Objects
 from merge_bot.history import History
-from merge_bot.processes import spread
+from merge_bot.processes import can_fork, spread
 from merge_bot.verify import verify
 from merge_bot.verify_frame import Examiner
 from tests.command import INBOX, begun, delta, run
@@ -87,6 +88,7 @@ def test_what_stops_it_in_another_process_stops_it_here(
 
 def test_a_process_that_is_ended_from_outside_is_no_good_end(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = os.getpid()
+    assert can_fork(), threading.enumerate()  # else nobody would be waited for
 
     def ended(*_: object) -> Iterable[Any]:
         if os.getpid() != here:
