@@ -42,6 +42,13 @@ NEVER = NETWORK | EXPLAINING | SETTINGS | SCREEN | CROWDS | LISTENING | OTHERS
 
 COMMAND = "from merge_bot.cli.main import main\nfor one in {}: assert main(one) == 0"
 
+PROGRAM = """
+from datetime import UTC, datetime
+from merge_bot.clone import Clone
+with Clone.open(".") as clone:
+    assert clone.merge(datetime.now(UTC)).frame
+"""
+
 
 def loaded(script: str, cwd: Path = ROOT) -> set[str]:
     """The modules that are there when a Python of its own has run `script`."""
@@ -70,14 +77,18 @@ def test_a_small_repository_costs_no_heavy_import(repo: Repo, command: str, wait
 
 def test_nor_does_a_merge_by_a_program_which_prints_nothing(repo: Repo) -> None:
     deliver(begun(repo), EVERY_KIND)
-    script = """
-from datetime import UTC, datetime
-from merge_bot.clone import Clone
-with Clone.open(".") as clone:
-    assert clone.merge(datetime.now(UTC)).frame
-"""
-    found = loaded(script, repo.path)
+    found = loaded(PROGRAM, repo.path)
     assert found & (NEVER | {"click", "merge_bot.cli", "merge_bot.page"}) == set()
+
+
+def test_a_bare_repository_loads_nothing_that_follows_a_work_tree(repo: Repo, tmp_path: Path) -> None:
+    deliver(begun(repo), EVERY_KIND)
+    repo.git("add", ".")
+    repo.git("commit", "--quiet", "--message", "a delta")
+    repo.git("clone", "--quiet", "--bare", ".", str(tmp_path / "bare"))
+    found = loaded(PROGRAM, tmp_path / "bare")
+    assert found & {"merge_bot.git.checkout", "merge_bot.git.scan", "merge_bot.genesis"} == set()
+    assert "merge_bot.snapshot" in found
 
 
 def test_the_validator_is_loaded_while_git_looks_for_the_repository(repo: Repo) -> None:
