@@ -126,9 +126,11 @@ class Clone:
         `base` is the tip, if it was read just now. Raises as `base` and `collect`: onto a branch that no merge will go
         on from nothing is committed, since whoever mends it may go back to before.
         """
+        if not self.follows:
+            return []
         patience = Patience(BUDGET)
         for _ in patience.attempts(ATTEMPTS):
-            tip, changes = self.tip, _contents(self.waiting()) if self.follows else {}
+            tip, changes = self.tip, _contents(self.waiting())
             if tip is None or not changes:
                 return []
             prove_history(self.repository, base if base and base.commit == tip else self.base())

@@ -18,7 +18,6 @@ from merge_bot.state import Files, parse_json
 RULES_VERSION = 3
 """The version of the merge rules: replay is byte for byte within one version."""
 
-NOTHING: Mapping[str, Any] = {}
 GENESIS, MERGE, ROLLBACK, ADOPT, REVERT = "genesis", "merge", "rollback", "adopt", "revert"
 _LATER = ("landed", "rollback", "kept_from", "marks", "control", "rolled_back", "edits")  # that older manifests lack
 
@@ -44,11 +43,11 @@ class Manifest(NamedTuple):
     base: str | None
     state_tree: str
     counts: Mapping[str, int]
-    files: Mapping[str, Mapping[str, Any]] = NOTHING
+    files: Mapping[str, Mapping[str, Any]] = {}
     deltas: tuple[Mapping[str, Any], ...] = ()
     settings: str | None = None
-    schemas: Mapping[str, str] = NOTHING
-    adopted: Mapping[str, str] = NOTHING
+    schemas: Mapping[str, str] = {}
+    adopted: Mapping[str, str] = {}
     previous: str | None = None
     rules: int = RULES_VERSION
     landed: str | None = None

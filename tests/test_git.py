@@ -282,17 +282,23 @@ def test_a_failed_command_gets_a_letter(repo: Repo) -> None:
     )
 
 
-def test_something_can_be_done_while_git_looks(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-    repo.commit({"a": b"1"})
-    seen: list[int | None] = []
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """Every git process from now on."""
+    begun: list[subprocess.Popen[bytes]] = []
     spawn = process._spawn
 
     def watched(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
-        started.append(spawn(*arguments, **options))  # type: ignore[arg-type]
-        return started[-1]
+        begun.append(spawn(*arguments, **options))  # type: ignore[arg-type]
+        return begun[-1]
 
-    started: list[subprocess.Popen[bytes]] = []
     monkeypatch.setattr(process, "_spawn", watched)
+    return begun
+
+
+def test_something_can_be_done_while_git_looks(repo: Repo, started: list[subprocess.Popen[bytes]]) -> None:
+    repo.commit({"a": b"1"})
+    seen: list[int | None] = []
     Repository.open(repo.path, meanwhile=lambda: seen.append(started[-1].returncode)).close()
     assert seen == [None]
 
@@ -304,16 +310,8 @@ def test_something_can_be_done_while_git_looks(repo: Repo, monkeypatch: pytest.M
     assert len(started) == 2 and started[-1].returncode is not None
 
 
-def test_an_interrupt_ends_the_processes(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_ends_the_processes(repo: Repo, started: list[subprocess.Popen[bytes]]) -> None:
     tip = repo.commit({"a": b"1"})
-    started: list[subprocess.Popen[bytes]] = []
-    spawn = process._spawn
-
-    def watched(*arguments: object, **options: object) -> subprocess.Popen[bytes]:
-        started.append(spawn(*arguments, **options))  # type: ignore[arg-type]
-        return started[-1]
-
-    monkeypatch.setattr(process, "_spawn", watched)
 
     def interrupted():  # type: ignore[no-untyped-def]
         yield "b", b"2"
