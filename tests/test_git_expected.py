@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -74,18 +75,18 @@ def test_what_the_process_did_not_read_is_asked_for_and_told_of(repo: Repo, monk
     commit = repo.commit(FILES)
     gone = repo.files()[PATHS[7]]
     into_file = process.Git.into_file
-    monkeypatch.setattr(process.Git, "into_file", lambda *given: _ended(into_file(*given)))
+
+    def unread(git: process.Git, questions: Any, *rest: Any) -> Any:
+        with open(os.devnull, "rb") as nothing:
+            return into_file(git, nothing, *rest)
+
+    monkeypatch.setattr(process.Git, "into_file", unread)
     with repo.opened() as found:
         files = CommitFiles(found, commit)
         files.expect(PATHS)
         (repo.path / ".git/objects" / gone[:2] / gone[2:]).unlink()
         with pytest.raises(RepositoryError, match=gone):
             files.read_many(PATHS)
-
-
-def _ended(one: Any) -> Any:
-    one.kill()
-    return one
 
 
 def test_nothing_goes_on_after_the_repository_is_closed(repo: Repo) -> None:
