@@ -52,6 +52,11 @@ def compact(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
+def compact_all(values: Iterable[Any]) -> list[bytes]:
+    """`compact` of each of many values."""
+    return [orjson.dumps(one, option=orjson.OPT_SORT_KEYS) for one in values]
+
+
 def fields_of(one: Any) -> dict[str, Any]:
     """A dataclass's fields by name. Unlike `dataclasses.asdict` it copies nothing, which matters for large ones."""
     return {field.name: getattr(one, field.name) for field in fields(one)}
@@ -80,7 +85,7 @@ def key_bytes(key: str) -> bytes:
 
 def key_hashes(keys: Iterable[bytes]) -> array[int]:
     """`key_hash` of each of many keys, given as UTF-8."""
-    return array("Q", b"".join([sha256(key).digest()[:KEY_BYTES] for key in keys]))
+    return array("Q", b"".join([sha256(key).digest() for key in keys]))[:: 32 // KEY_BYTES]
 
 
 def key_hash(key: str) -> int:

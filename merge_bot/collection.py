@@ -5,13 +5,13 @@ The rules stand in the schema's `x-merge`. This file is the noun; `schemas` read
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from merge_bot.canonical import compact, key_hash, key_hashes
+from merge_bot.canonical import compact, compact_all, key_hash, key_hashes
 
 SUM, UNION, APPEND, OBSERVE, LAST_WRITER_WINS = "sum", "union", "append", "observe", "last-writer-wins"
 LATEST, FIRST, HOLD, MAX, MIN, PREFER_WORKER = "latest", "first", "hold", "max", "min", "prefer-worker"
@@ -122,7 +122,7 @@ class Collection:
         """
         if self._spelled and isinstance(text := record.get(self._spelled), str):  # as most are
             return text
-        values = self._values_of(record)
+        values = _values_of(record, self._spaces)
         return None if values is None else self._key_text(values)
 
     def key_for(self, value: Any) -> str:
@@ -133,34 +133,32 @@ class Collection:
         """What a key of this collection is known by."""
         return key_hash(key) if self.layout == SEGMENTS else key
 
-    def marks_of(self, records: Iterable[Mapping[str, Any]]) -> Marks:
+    def marks_of(self, records: Sequence[Mapping[str, Any]]) -> Marks:
         """What the records' keys are known by; empty where nobody asks for keys: observations in segments have none."""
         if self.layout != SEGMENTS:
             return [self.key_of(one) or "" for one in records]
         if self.strategy == OBSERVE:
             return ()
-        found = map(self._values_of, records)
-        return key_hashes([b"" if values is None else compact(values) for values in found])
+        return key_hashes(self._keys_of(records))
 
     def marks_for(self, values: Sequence[Any]) -> Marks:
         """What the records are known by that references with these values mean."""
         if self.layout == SEGMENTS:
-            return key_hashes([compact([0, value]) for value in values])
+            return key_hashes(compact_all([[0, value] for value in values]))
         return [self.key_for(value) for value in values]
 
-    def _values_of(self, record: Mapping[str, Any]) -> list[Any] | None:
-        """The number of the first key space that the record has all fields of, and their values."""
-        get = record.get
-        for space, names, hashed in self._spaces:
-            values = [space, *map(get, names)]
-            if None not in values:
-                for at in hashed:
-                    values[at] = sha256(compact(values[at])).hexdigest()
-                return values
-        return None
+    def _keys_of(self, records: Sequence[Mapping[str, Any]]) -> list[bytes]:
+        """The records' keys as bytes, empty for those without one. Most have the first key, and that of one field."""
+        is_one = len(self.key) == 1 and not self.key[0].hashed
+        name: Any = self.key[0].name if is_one else None
+        rest = self._spaces[is_one:]
+        return [
+            compact([0, value]) if (value := record.get(name)) is not None else _bytes_of(record, rest)
+            for record in records
+        ]
 
     @cached_property
-    def _spaces(self) -> list[tuple[int, list[str], list[int]]]:
+    def _spaces(self) -> list[_Space]:
         """Each key space that there is: its number, its fields, and which of them, counted from one, are hashed."""
         return [
             (space, [part.name for part in fields], [at for at, part in enumerate(fields, start=1) if part.hashed])
@@ -199,6 +197,26 @@ class Collection:
     def rule(self, name: str) -> PropertyRule:
         """How property `name` of a last-writer-wins entity merges."""
         return self.properties.get(name) or PropertyRule(on_conflict=self.on_conflict)
+
+
+_Space = tuple[int, list[str], list[int]]
+
+
+def _values_of(record: Mapping[str, Any], spaces: Sequence[_Space]) -> list[Any] | None:
+    """The number of the first of these key spaces that the record has all fields of, and their values."""
+    get = record.get
+    for space, names, hashed in spaces:
+        values = [space, *map(get, names)]
+        if None not in values:
+            for at in hashed:
+                values[at] = sha256(compact(values[at])).hexdigest()
+            return values
+    return None
+
+
+def _bytes_of(record: Mapping[str, Any], spaces: Sequence[_Space]) -> bytes:
+    values = _values_of(record, spaces)
+    return b"" if values is None else compact(values)
 
 
 class Collections(Mapping[str, Collection]):

@@ -45,8 +45,10 @@ def _each(value: Any) -> Sequence[Any]:
 
 
 def _marks(target: Collection, values: Sequence[Any]) -> Marks:
-    """The mark of each value; many name the same few."""
+    """The mark of each value, found once for each name where many name the same few."""
     names = list(set(values))
+    if 2 * len(names) > len(values):
+        return target.marks_for(values)
     known = dict(zip(names, target.marks_for(names), strict=True))
     marks: Iterator[Any] = map(known.__getitem__, values)
     return array("Q", marks) if target.layout == SEGMENTS else list(marks)

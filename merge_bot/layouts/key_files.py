@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, compress, groupby
 from typing import Any, NamedTuple
@@ -303,7 +303,7 @@ def _single(data: bytes, path: str, name: str) -> KeyFile:
     return KeyFile(path, [name], [len(hashes)], hashes, len(hashes), stored=True, changed=False)
 
 
-def hashes_of(rules: Collection, records: Iterable[Mapping[str, Any]]) -> array[int]:
+def hashes_of(rules: Collection, records: Sequence[Mapping[str, Any]]) -> array[int]:
     """The hashes of a segment that holds these records."""
     marks: Any = rules.marks_of(records)
     return array("Q", marks)
