@@ -31,7 +31,10 @@ SCHEMAS = ROOT / "schemas"
 INBOX = "state/stream_deltas"
 BRANCH = "main"
 _DECIDE = ("schemas/*.json", "tests/benchmarks/generator.py", "tests/benchmarks/plain.py", "merge_bot/layouts/*.py")
-_DECIDE_TOO = ("merge_bot/canonical.py", "merge_bot/manifest.py", "merge_bot/paths.py")
+_DECIDE_TOO = (
+    "tests/benchmarks/repositories.py",
+    *(f"merge_bot/{name}.py" for name in ("canonical", "manifest", "paths")),
+)
 
 
 class Repositories:
@@ -175,8 +178,13 @@ def commit_branches(repository: Path, deltas: Iterable[Delta]) -> None:
 
 
 def fast_import(repository: Path, stream: Iterable[bytes]) -> None:
-    """Give git what it is to make, piece by piece: a frame need not be in memory at once."""
-    command = ["git", "-C", str(repository), "-c", "fastimport.unpackLimit=0", "fast-import", "--quiet"]
+    """Give git what it is to make, piece by piece: a frame need not be in memory at once.
+
+    Each file is kept whole, as a worker's push brings it, and as `git repack -f` leaves it: fast-import by itself would
+    make each delta a difference to the one before, hardly smaller, and slow to read.
+    """
+    how = ("-c", "fastimport.unpackLimit=0", "fast-import", "--quiet", "--depth=0")
+    command = ["git", "-C", str(repository), *how]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.writelines(stream)
