@@ -7,7 +7,7 @@ refer to. A column of each costs a fraction of an object a record; an `Operation
 from __future__ import annotations
 
 from array import array
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, compress
 from typing import Any, NamedTuple, overload
 
@@ -111,18 +111,22 @@ class Batch(Sequence[Operation]):
         """Every record's line, without its end."""
         return self.lines.split(b"\n")[:-1]
 
-    def without(self, indexes: Container[int]) -> Batch:
+    def without(self, indexes: Iterable[int]) -> Batch:
         """The batch without the operations of these indexes."""
-        every = [index for run in self._runs for index in range(run.first, run.first + run.size)]
-        kept = [row for row, at in enumerate(self._at) if every[at] not in indexes]
-        return self if len(kept) == len(self) else self.only(kept)
+        gone: set[int] = set()
+        start = 0
+        for run in self._runs:
+            gone.update(start + index - run.first for index in indexes if run.first <= index < run.first + run.size)
+            start += run.size
+        kept = [row for row, at in enumerate(self._at) if at not in gone] if gone else ()
+        return self.only(kept) if gone and len(kept) < len(self) else self
 
-    def only(self, rows: Sequence[int]) -> Batch:
-        """The batch of some of the rows, in their order."""
-        kept = {row: new for new, row in enumerate(rows)}
+    def only(self, rows: Sequence[int], *, referring: bool = True) -> Batch:
+        """The batch of some of the rows, in their order; without what they refer to where nobody asks for it."""
         all_lines = self.each_line()
         references = {}
-        for field, (target, marks, owners) in self.references.items():
+        kept = {row: new for new, row in enumerate(rows)} if referring else {}
+        for field, (target, marks, owners) in self.references.items() if referring else ():
             chosen = [owner in kept for owner in owners]
             left = [kept[owner] for owner in compress(owners, chosen)]
             references[field] = References(target, list(compress(marks, chosen)), left)
@@ -130,8 +134,8 @@ class Batch(Sequence[Operation]):
             self.origin,
             self.collection,
             self._runs,
-            b"".join([all_lines[row] + b"\n" for row in rows]),
-            [self.marks[row] for row in rows] if self.marks else self.marks,
+            b"\n".join([*map(all_lines.__getitem__, rows), b""]),
+            list(map(self.marks.__getitem__, rows)) if self.marks else self.marks,
             references,
             [self._at[row] for row in rows],
         )

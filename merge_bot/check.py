@@ -74,14 +74,16 @@ def take_out(
     out = sieve.violations
     if not out:
         return pending, []
-    gone: dict[str, set[int]] = {}
-    for digest, index in out:
-        gone.setdefault(digest, set()).add(index)
-    batches = {
-        name: [one.without(gone[one.origin.digest]) if one.origin.digest in gone else one for one in ones]
-        for name, ones in pending.batches.items()
-    }
-    operations = {name: [one for one in ones if _name(one) not in out] for name, ones in pending.operations.items()}
+    gone: dict[str, dict[str, set[int]]] = {}
+    for one in out.values():
+        operation = one.operation
+        gone.setdefault(operation.collection, {}).setdefault(operation.origin.digest, set()).add(operation.index)
+    batches, operations = dict(pending.batches), dict(pending.operations)
+    for name, lost in gone.items():
+        if name in batches:
+            batches[name] = [one.without(lost.get(one.origin.digest, ())) for one in batches[name]]
+        else:
+            operations[name] = [one for one in operations[name] if one.index not in lost.get(one.origin.digest, ())]
     return Pending(batches, operations), sorted(out.values(), key=lambda one: one.operation.rank)
 
 

@@ -23,6 +23,7 @@ class CommitFiles:
         self.object_format = repository.object_format
         self._repository = repository
         self._trees: dict[str, Mapping[str, Entry]] = {}
+        self._folders: dict[str, Mapping[str, Entry]] = {}
         self._expected: dict[str, Expected] = {}
         self._read: dict[str, bytes] = {}
         self._root = repository.commit_tree(commit)
@@ -82,11 +83,16 @@ class CommitFiles:
 
     def entry(self, path: str) -> Entry | None:
         """What lies at a path, None if nothing does."""
+        folder, _, name = path.rpartition("/")
+        if folder not in self._folders:
+            self._folders[folder] = self._below(folder)
+        return self._folders[folder].get(name)
+
+    def _below(self, folder: str) -> Mapping[str, Entry]:
         at = self.entries(self._root)
-        *above, name = path.split("/")
-        for part in above:
+        for part in folder.split("/") if folder else ():
             step = at.get(part)
             if step is None or not step.is_tree:
-                return None
+                return {}
             at = self.entries(step.id)
-        return at.get(name)
+        return at

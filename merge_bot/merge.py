@@ -15,13 +15,14 @@ from typing import Any
 from merge_bot.batch import Batch
 from merge_bot.canonical import document
 from merge_bot.check import EntityRules, Violation, take_out
-from merge_bot.collection import FILE, LAST_WRITER_WINS, Collection, Collections
+from merge_bot.collection import FILE, LAST_WRITER_WINS, SEGMENTS, Collection, Collections
 from merge_bot.conflicts import Conflicts
 from merge_bot.counting import Tally
 from merge_bot.delta import Delta, Operation
 from merge_bot.folding import fold_all
 from merge_bot.layouts.base import Ahead, Finished, Opening, stay
 from merge_bot.layouts.catalog import open_store
+from merge_bot.layouts.key_files import FEW
 from merge_bot.lenient import Unresolved, unresolved
 from merge_bot.parked import Parked, parked_bytes, read_parked
 from merge_bot.paths import Paths
@@ -153,7 +154,9 @@ def _open(
 def _expect(pending: Pending, grounds: Mapping[str, Ground], collections: Collections) -> None:
     """Say what the frame will ask the state: entities are read while other things are found out."""
     for name, ground in grounds.items():
-        if collections[name].layout != FILE and (marks := pending.marks(collections[name])):
+        if collections[name].layout == FILE or (collections[name].layout == SEGMENTS and pending.size(name) > FEW):
+            continue
+        if marks := pending.marks(collections[name]):
             ground.store.expect(marks)
             if ground.clocks:
                 ground.clocks.expect(marks)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection as Items
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -145,13 +145,15 @@ class EntitiesStore:
             self._folders |= self._files.folders(wanted)
             further = {}
             for key, (folder, levels) in open_ones.items():
-                entries, name, deeper = self._folders[folder], entity_name(key) + self._ending, next(levels, "")
-                if name in entries and not entries[name].is_file:
-                    raise UnreadableState(letters.wrong_shape(f"{folder}/{name}", "a plain file"))
-                if name not in entries and deeper in entries:
+                entries, name = self._folders[folder], entity_name(key) + self._ending
+                if found := entries.get(name):
+                    if not found.is_file:
+                        raise UnreadableState(letters.wrong_shape(f"{folder}/{name}", "a plain file"))
+                    self._paths[key] = f"{folder}/{name}"
+                elif (deeper := next(levels, "")) in entries:
                     further[key] = (f"{folder}/{deeper}", levels)
                 else:
-                    self._paths[key] = f"{folder}/{name}" if name in entries else None
+                    self._paths[key] = None
             open_ones = further
 
     def _place(self, key: str, crowd: dict[str, int]) -> str:
@@ -172,10 +174,10 @@ class EntitiesStore:
         return self._folders[folder]
 
 
-def _levels(key: str) -> Iterable[str]:
+def _levels(key: str) -> Iterator[str]:
     """The names of the deeper folders that `key` would go to, level by level."""
     digest = sha256(key.encode("utf-8")).hexdigest()
-    return (f"~{digest[at : at + 2]}" for at in range(0, 16, 2))
+    yield from (f"~{digest[at : at + 2]}" for at in range(0, 16, 2))
 
 
 def _size(value: Any) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 from merge_bot.batch import Batch
@@ -59,7 +58,8 @@ class Append:
                 else:
                     losses.append(_conflict(key, operation, first))
                     refused.setdefault(key, []).append(operation)
-            entering.append(batch.only([row for row in range(len(batch)) if row not in out]) if out else batch)
+            kept = [row for row in range(len(batch)) if row not in out] if out else ()
+            entering.append(batch.only(kept, referring=False) if out else batch)
         for key, ones in refused.items():
             _open(ground.conflicts, rules.name, key, taken[key], ones)
         ground.store.append(entering)
@@ -81,12 +81,15 @@ def _suspects(rules: Collection, batch: Batch, marks: set[Mark]) -> dict[int, Su
 
 def _taken_marks(batches: Sequence[Batch], ground: Ground) -> set[Mark]:
     """The marks that stand in the state already or come more than once: only there can a key be taken."""
-    seen = set(chain.from_iterable(batch.marks for batch in batches))
-    taken = ground.store.present(seen)
-    if len(seen) < sum(len(batch.marks) for batch in batches):
-        times = Counter(chain.from_iterable(batch.marks for batch in batches))
-        taken.update(mark for mark, count in times.items() if count > 1)
-    return taken
+    seen: set[Mark] = set()
+    repeated: set[Mark] = set()
+    for batch in batches:
+        own = set(batch.marks)
+        repeated |= own & seen
+        if len(own) < len(batch.marks):
+            repeated.update(mark for mark, count in Counter(batch.marks).items() if count > 1)
+        seen |= own
+    return ground.store.present(seen) | repeated
 
 
 def _open(conflicts: Conflicts, collection: str, key: str, kept: Kept, refused: Sequence[Operation]) -> None:
