@@ -7,7 +7,10 @@ jsonschema_rs is right, because it decides: what the reference validator would s
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache, cached_property
 from itertools import islice
 from typing import Any, NamedTuple
@@ -46,6 +49,7 @@ class Schema:
 
     def fault(self) -> str | None:
         """Why the schema cannot be compiled, in the validator's words; None if it can."""
+        load()
         from jsonschema_rs import ReferencingError, ValidationError
 
         try:
@@ -81,8 +85,26 @@ class Schema:
 
 
 def load() -> None:
-    """Load the compiled library, for when there is something to wait for anyway: it takes as long as a git process."""
-    import jsonschema_rs  # noqa: F401
+    """Load the compiled library, for when there is something to wait for anyway: it takes as long as a git process.
+
+    Whoever wants this process to end is heard afterwards: an exception while the library begins would be its crash.
+    """
+    if "jsonschema_rs" not in sys.modules:
+        with _unheard():
+            import jsonschema_rs  # noqa: F401
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Interrupts and requests to end wait meanwhile."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def is_pattern(text: str) -> bool:
@@ -95,7 +117,7 @@ def is_pattern(text: str) -> bool:
 
 
 def _compiled(schema: dict[str, Any]) -> Any:
-    # Imported late: a worker that only reads a frame must not pay for the compiled library.
+    load()  # late: a worker that only reads a frame must not pay for it
     from jsonschema_rs import Draft202012Validator, RegexOptions
 
     return Draft202012Validator(schema, pattern_options=RegexOptions(), validate_formats=False, offline=True)

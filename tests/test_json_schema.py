@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +155,23 @@ def test_judge_and_reference_agree(delta: Any) -> None:
     valid = jsonschema.Draft202012Validator(DELTA).is_valid(delta)
     assert schema.is_valid(delta) is valid
     assert (schema.findings(delta) == []) is valid
+
+
+def test_an_interrupt_while_the_library_begins_is_heard_when_it_has_begun() -> None:
+    """Raised within, it was a panic of the library, and the program ended with a traceback."""
+    script = """
+import os, signal, sys
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "jsonschema_rs":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupts())
+from merge_bot.json_schema import load
+try:
+    load()
+except KeyboardInterrupt:
+    print("jsonschema_rs" in sys.modules, signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+"""
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True set()\n", "")
