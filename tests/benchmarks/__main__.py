@@ -103,7 +103,8 @@ def source_of(case: Case, repositories: Repositories) -> Path:
 def _measure(cases: Sequence[Case], options: argparse.Namespace, scratch: Path, console: Console) -> list[Measured]:
     """Run each case once, then each once more, and so on: what else the machine does falls on all of them alike.
 
-    The first run's result is read back.
+    One run before the others is looked at for its memory, and its result is read back; it is timed only where it is the
+    only one.
     """
     # As pip compiles what it installs, the plain way's libraries among it: where Python is told to write no bytecode,
     # each run of ours would begin with compiling all of it.
@@ -114,19 +115,20 @@ def _measure(cases: Sequence[Case], options: argparse.Namespace, scratch: Path, 
     for case in cases:
         with console.status(f"{case.name}, {case.way}: making its repository"):
             sources.append(source_of(case, repositories))
-    for number in range(options.runs):
+    for number in range(options.runs + 1):
         for one, source in zip(measured, sources, strict=True):
             case = one.case
             if number and case.once:
                 continue
-            with console.status(f"{case.name}, {case.way}: run {number + 1} of {options.runs}"):
-                found, folder = run(PROGRAMS[case.way], source, scratch, work_tree=case.way not in BARE)
+            with console.status(f"{case.name}, {case.way}: run {number} of {options.runs}"):
+                work_tree = case.way not in BARE
+                found, folder = run(PROGRAMS[case.way], source, scratch, work_tree=work_tree, look=not number)
                 one.runs.runs.append(found)
                 if number == 0 and case.way != FLOOR:
                     read = contents.of_plain if case.way in (PLAIN, ONE_LINE) else contents.of_ours
                     one.contents = read(folder, BRANCH)
                 shutil.rmtree(folder)
-            console.print(f"{number + 1}. {case.name}, {case.way}: {found.seconds:.3f} s", highlight=False)
+            console.print(f"{number}. {case.name}, {case.way}: {found.seconds:.3f} s", highlight=False)
     return measured
 
 

@@ -22,16 +22,15 @@ from typing import Any
 from tests.benchmarks.repositories import BRANCH, ROOT, clone
 
 INTERVAL = 0.02
-"""Seconds between two looks at a process and its children, at least."""
-SHARE = 0.1
-"""What of the time looking may take: to count the pages of a large process holds it up, and needs a core meanwhile."""
+"""Seconds between two looks at a process and its children. To count the pages of a large one holds it up, and needs a
+core meanwhile: a run that is looked at is not timed, if there are others."""
 
 
 @dataclass(slots=True)
 class Run:
     """One merge. `seconds` from the start of the process to its end, `processor` what it and git computed meanwhile.
 
-    Memory is in bytes.
+    Memory is in bytes, and 0 where nobody looked.
     `process` is the peak of the merging process as the kernel kept it, `children` the largest share seen of a process
     that it started, `together` the greatest sum of shares that was seen of all of them at one time.
     """
@@ -47,21 +46,30 @@ class Run:
 
 @dataclass(slots=True)
 class Runs:
-    """Several runs of the same merge."""
+    """Several runs of the same merge: some looked at, which tell of memory, the others timed."""
 
     runs: list[Run] = field(default_factory=list)
 
     @property
+    def timed(self) -> list[Run]:
+        """Those that nobody held up; all, if there is no such run."""
+        return [run for run in self.runs if not run.together] or self.runs
+
+    @property
+    def looked_at(self) -> list[Run]:
+        return [run for run in self.runs if run.together]
+
+    @property
     def seconds(self) -> float:
-        return median(run.seconds for run in self.runs)
+        return median(run.seconds for run in self.timed)
 
     @property
     def processor(self) -> float:
-        return median(run.processor for run in self.runs)
+        return median(run.processor for run in self.timed)
 
     @property
     def together(self) -> float:
-        return median(run.together for run in self.runs)
+        return median(run.together for run in self.looked_at)
 
     @property
     def process(self) -> float:
@@ -69,16 +77,19 @@ class Runs:
 
     @property
     def children(self) -> float:
-        return median(run.children for run in self.runs)
+        return median(run.children for run in self.looked_at)
 
     def stage(self, name: str) -> float:
-        return median(run.stages.get(name, 0.0) for run in self.runs)
+        return median(run.stages.get(name, 0.0) for run in self.timed)
 
 
-def run(program: Sequence[str], source: Path, scratch: Path, *, work_tree: bool, sync: bool = True) -> tuple[Run, Path]:
+def run(
+    program: Sequence[str], source: Path, scratch: Path, *, work_tree: bool, look: bool = True, sync: bool = True
+) -> tuple[Run, Path]:
     """Clone `source` and merge there with `program`, a module and its options.
 
-    `sync`: first wait until the clone is on the disk. Returns the clone as well; it is the caller's to remove.
+    `look` at its memory; `sync`: first wait until the clone is on the disk. Returns the clone as well; it is for the
+    caller to remove.
     """
     folder = Path(tempfile.mkdtemp(dir=scratch))
     clone(source, folder, bare=not work_tree)
@@ -86,7 +97,7 @@ def run(program: Sequence[str], source: Path, scratch: Path, *, work_tree: bool,
         os.sync()
     module, *options = program
     try:
-        seen = watched([sys.executable, "-m", module, str(folder), *options])
+        seen = watched([sys.executable, "-m", module, str(folder), *options], look=look)
     except subprocess.CalledProcessError as problem:
         shutil.rmtree(folder)
         raise SystemExit(f"{shlex.join(problem.cmd)} on {source.name} ended with {problem.returncode}") from None
@@ -113,20 +124,23 @@ class Seen:
     said: dict[str, Any]
 
 
-def watched(command: Sequence[str], most: float | None = None) -> Seen:
-    """Run a Python program of this project from start to end.
+def watched(command: Sequence[str], most: float | None = None, *, look: bool = True) -> Seen:
+    """Run a Python program of this project from start to end, and `look` at the memory that it takes.
 
     Raises CalledProcessError where it fails, TimeoutExpired where it takes more than `most` seconds.
     """
     before, begin = _processor_time(), time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, start_new_session=True)
-    watcher = _Watcher(process.pid)
+    watcher = _Watcher(process.pid) if look else None
     try:
         out = finished(process, most)
         seconds, processor = time.perf_counter() - begin, _processor_time() - before
     finally:
-        watcher.stop()
+        if watcher:
+            watcher.stop()
     said = json.loads(out)
+    if not watcher:
+        return Seen(seconds, processor, 0, 0, said)
     together = max(watcher.together, said["memory"])  # between two looks it may have been more
     return Seen(seconds, processor, watcher.children, together, said)
 
@@ -171,14 +185,11 @@ class _Watcher:
         self._thread.join()
 
     def _watch(self) -> None:
-        pause = INTERVAL
-        while not self._done.wait(pause):
-            begin = time.perf_counter()
+        while not self._done.wait(INTERVAL):
             children = list(_below(self._process))
             shares = [_share(child) for child in children]
             self.together = max(self.together, _share(self._process) + sum(shares))
             self.children = max([self.children, *shares])
-            pause = max(INTERVAL, (time.perf_counter() - begin) / SHARE)
 
 
 def _share(process: int) -> int:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from merge_bot.__main__ import brief
+from merge_bot.brief import brief, end
 from tests.benchmarks.stopwatch import Stopwatch
 
 STAGES = {
@@ -78,3 +78,4 @@ if __name__ == "__main__":
     place = sys.argv[1]
     with brief():  # as the command's process does
         print(json.dumps(by_branches(place) if ":" in place else main(Path(place))))
+        end(0)

@@ -120,6 +120,13 @@ def test_a_run_tells_its_stages_and_memory(repositories: Repositories, tmp_path:
     assert run.together >= run.process > 10_000_000
 
 
+def test_runs_that_were_looked_at_tell_of_memory_and_the_others_of_time() -> None:
+    looked_at, timed = Run(9, 9, {"a": 9}, 5, 2, 7, "t"), Run(1, 2, {"a": 3}, 5, 0, 0, "t")
+    runs = Runs([looked_at, timed])
+    assert (runs.seconds, runs.processor, runs.stage("a"), runs.together, runs.children) == (1, 2, 3, 7, 2)
+    assert (Runs([looked_at]).seconds, Runs([looked_at]).stage("a")) == (9, 9)
+
+
 def case(name: str, way: str, seconds: float, memory: int = 1, records: int = 1, tree: str = "t") -> Measured:
     run = Run(seconds, seconds, {}, memory, 0, memory, tree)
     return Measured(Case(name, SMALL, way, 1), Runs([run]), {"posts": {"records": records, "digest": "d"}})
