@@ -13,9 +13,10 @@ The map, bottom first. A module imports only from its own line or the lines abov
     doctor_letters  path_filter  doctor  doctor_workflows
     drift  x_merge  schemas  control_schema  delta_schema  enrolment  bounds  validate  explain  repair
     gate  admit  control  leases  breaker  workshop  resolutions  control_table
-    check  folding  merge  foresight  receipts  worker_receipts  quarantine  closing  alarms  workflow_commands  calls
+    check  grounds  folding  apart  merge  foresight  receipts  worker_receipts  quarantine  closing  alarms
+    workflow_commands  calls
     updates
-    git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience  processes
+    git  commit_files  github_api  actions  workspace  delivery  termination  resources  patience  processes  brief
     transports  edits  kept  collect  validating  genesis  snapshot
     publish  edits_report
     frame  clone  writer  leaseholder  asking  worker  parcel  target  submit  bell  reader  worker_update

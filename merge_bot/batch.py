@@ -33,10 +33,12 @@ class Batch(Sequence[Operation]):
     """A sequence of operations that keeps columns.
 
     `lines` are the records as they stand in a `.jsonl` file, `marks` what their keys are known by (empty where nobody
-    asks for keys), `references` what each referring field names.
+    asks for keys), `references` what each referring field names, `size` how many bytes the lines are. A part of a batch
+    keeps the lines of the whole, and only says which of them (`at`) are its own: nearly every batch loses a record, and
+    a copy of nearly all would stay.
     """
 
-    __slots__ = ("_at", "_ends", "_runs", "collection", "lines", "marks", "origin", "references")
+    __slots__ = ("_all", "_at", "_ends", "_runs", "collection", "marks", "origin", "references", "size")
 
     def __init__(
         self,
@@ -47,9 +49,11 @@ class Batch(Sequence[Operation]):
         marks: Marks,
         references: Mapping[str, References],
         at: Sequence[int] | None = None,
+        size: int | None = None,
     ) -> None:
-        self.origin, self.collection, self.lines, self.marks = origin, collection, lines, marks
-        self.references = references
+        self.origin, self.collection, self.marks, self.references = origin, collection, marks, references
+        self._all = lines
+        self.size = len(lines) if size is None else size
         self._runs = runs
         self._at = range(sum(run.size for run in runs)) if at is None else at
         self._ends: array[int] | None = None
@@ -100,16 +104,26 @@ class Batch(Sequence[Operation]):
         """The index of the first operation: batches of one delta are ranked by it."""
         return self._place(self._at[0])[0] if self._at else 0
 
+    @property
+    def lines(self) -> bytes:
+        """The records as they stand in a `.jsonl` file."""
+        return self._all if self._is_whole else b"\n".join([*self.each_line(), b""])
+
     def line(self, row: int) -> bytes:
         """One record's line, without its end."""
         if self._ends is None:
-            self._ends = array("Q", accumulate(len(one) + 1 for one in self.each_line()))
-        row %= len(self)
-        return self.lines[self._ends[row - 1] if row else 0 : self._ends[row] - 1]
+            self._ends = array("Q", accumulate(len(one) + 1 for one in self._all.split(b"\n")[:-1]))
+        at = self._at[row]
+        return self._all[self._ends[at - 1] if at else 0 : self._ends[at] - 1]
 
     def each_line(self) -> list[bytes]:
         """Every record's line, without its end."""
-        return self.lines.split(b"\n")[:-1]
+        every = self._all.split(b"\n")
+        return every[:-1] if self._is_whole else [every[at] for at in self._at]
+
+    @property
+    def _is_whole(self) -> bool:
+        return isinstance(self._at, range)
 
     def without(self, indexes: Iterable[int]) -> Batch:
         """The batch without the operations of these indexes."""
@@ -121,24 +135,26 @@ class Batch(Sequence[Operation]):
         kept = [row for row, at in enumerate(self._at) if at not in gone] if gone else ()
         return self.only(kept) if gone and len(kept) < len(self) else self
 
-    def only(self, rows: Sequence[int], *, referring: bool = True) -> Batch:
-        """The batch of some of the rows, in their order; without what they refer to where nobody asks for it."""
-        all_lines = self.each_line()
+    def only(self, rows: Sequence[int]) -> Batch:
+        """The batch of some of the rows, in their order."""
+        kept = {row: new for new, row in enumerate(rows)}
         references = {}
-        kept = {row: new for new, row in enumerate(rows)} if referring else {}
-        for field, (target, marks, owners) in self.references.items() if referring else ():
+        for field, (target, marks, owners) in self.references.items():
             chosen = [owner in kept for owner in owners]
             left = [kept[owner] for owner in compress(owners, chosen)]
             references[field] = References(target, list(compress(marks, chosen)), left)
-        return Batch(
-            self.origin,
-            self.collection,
-            self._runs,
-            b"\n".join([*map(all_lines.__getitem__, rows), b""]),
-            list(map(self.marks.__getitem__, rows)) if self.marks else self.marks,
-            references,
-            [self._at[row] for row in rows],
-        )
+        every = self._all.split(b"\n")
+        return self._part(rows, references, sum(len(every[self._at[row]]) + 1 for row in rows))
+
+    def less(self, out: Mapping[int, bytes]) -> Batch:
+        """What enters after these rows, given with their lines, are out: nobody asks what it refers to any more."""
+        rows = [row for row in range(len(self)) if row not in out]
+        return self._part(rows, {}, self.size - sum(len(line) + 1 for line in out.values()))
+
+    def _part(self, rows: Sequence[int], references: Mapping[str, References], size: int) -> Batch:
+        marks = list(map(self.marks.__getitem__, rows)) if self.marks else self.marks
+        at = [self._at[row] for row in rows]
+        return Batch(self.origin, self.collection, self._runs, self._all, marks, references, at, size)
 
     def _place(self, at: int) -> tuple[int, str]:
         """The index and the pointer of a record by its place among all that the delta brought."""

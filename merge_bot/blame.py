@@ -20,12 +20,12 @@ from merge_bot.counting import COUNT
 from merge_bot.delta import Operation, Origin
 from merge_bot.diff import ABSENT
 from merge_bot.errors import RepositoryError
+from merge_bot.grounds import clock_rules
 from merge_bot.layouts.base import WHOLE, Opening
 from merge_bot.layouts.catalog import open_store
 from merge_bot.layouts.entities import EntitiesStore
 from merge_bot.layouts.segments import SegmentsStore
 from merge_bot.manifest import MERGE, ROLLBACK
-from merge_bot.merge import clock_rules
 from merge_bot.paths import Paths
 from merge_bot.records import files_of, record_of, records_in
 from merge_bot.replay import before as before_it

@@ -7,7 +7,7 @@ compact line for records of `.jsonl` files. Digests are SHA-256, in lowercase he
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from hashlib import sha256
 from io import BytesIO
@@ -45,6 +45,22 @@ def lines(values: Iterable[Any]) -> bytes:
     while some := [orjson.dumps(one, option=_LINE) for one in islice(rest, _AT_ONCE)]:
         file.write(b"".join(some))
     return file.getvalue()
+
+
+class Pieces:
+    """The content of a large file, `size` bytes, piece by piece: it need never stand in memory whole."""
+
+    def __init__(self, size: int, pieces: Callable[[], Iterator[bytes]]) -> None:
+        self._size, self._pieces = size, pieces
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces()
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self)
 
 
 def compact(value: Any) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
+from sys import intern
 from typing import Any, NamedTuple
 
 from merge_bot.canonical import compact, compact_all, key_hash, key_hashes
@@ -136,7 +137,7 @@ class Collection:
     def marks_of(self, records: Sequence[Mapping[str, Any]]) -> Marks:
         """What the records' keys are known by; empty where nobody asks for keys: observations in segments have none."""
         if self.layout != SEGMENTS:
-            return [self.key_of(one) or "" for one in records]
+            return [intern(self.key_of(one) or "") for one in records]
         if self.strategy == OBSERVE:
             return ()
         return key_hashes(self._keys_of(records))

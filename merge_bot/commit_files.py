@@ -12,6 +12,7 @@ from merge_bot.git.expected import Expected
 from merge_bot.tree import Entry
 
 _MANY = 200  # files that are worth a process that reads them beside other work
+_SAMPLE = 20
 _MOST = 1 << 24  # bytes of them that are held
 
 
@@ -25,7 +26,6 @@ class CommitFiles:
         self._trees: dict[str, Mapping[str, Entry]] = {}
         self._folders: dict[str, Mapping[str, Entry]] = {}
         self._expected: dict[str, Expected] = {}
-        self._read: dict[str, bytes] = {}
         self._root = repository.commit_tree(commit)
 
     def read(self, path: str) -> bytes | None:
@@ -52,18 +52,21 @@ class CommitFiles:
         ids = list(dict.fromkeys(entry.id for path in paths if (entry := self.entry(path)) and entry.is_file))
         if len(ids) < _MANY:
             return
+        if self._repository.lie_ready(ids[:: len(ids) // _SAMPLE]):
+            return  # git would take longer than reading them when they are needed
         held = accumulate(size or 0 for size in self._repository.sizes(ids).values())
         chosen = [one for one, together in zip(ids, held, strict=True) if together <= _MOST]
         self._expected.update(dict.fromkeys(chosen, self._repository.expect(chosen)))
 
     def _arrived(self, blobs: set[str]) -> dict[str, bytes]:
         """Those of the blobs that were expected. They are given once."""
-        for one in {self._expected[blob] for blob in blobs & self._expected.keys()}:
-            contents = one.take()
-            self._read |= contents
-            for blob in [blob for blob, of in self._expected.items() if of is one]:
-                del self._expected[blob]
-        return {blob: self._read.pop(blob) for blob in blobs & self._read.keys()}
+        wanted: dict[Expected, set[str]] = {}
+        for blob in blobs & self._expected.keys():
+            wanted.setdefault(self._expected.pop(blob), set()).add(blob)
+        found: dict[str, bytes] = {}
+        for one, of_it in wanted.items():
+            found |= one.take(of_it)
+        return found
 
     def folder(self, path: str) -> Mapping[str, Entry]:
         entry = self.entry(path)

@@ -6,7 +6,7 @@ The field `*` is the whole record.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -77,6 +77,17 @@ class Conflicts:
             del self.entries[collection][key]
         if not self.entries[collection]:
             del self.entries[collection]
+
+    def take_over(self, collection: str, entries: dict[str, dict[str, Any]], opened: Iterable[Conflict]) -> None:
+        """What is open in a collection now, and what of it was opened in this frame, as another process found it."""
+        if self.entries.get(collection, {}) == entries:
+            return
+        self.entries.pop(collection, None)
+        if entries:
+            self.entries[collection] = entries
+        self.opened = {place: one for place, one in self.opened.items() if one.collection != collection}
+        self.opened |= {(one.collection, one.key, one.field): one for one in opened}
+        self.touched = True
 
     def all(self) -> Iterator[Conflict]:
         """Every open conflict."""

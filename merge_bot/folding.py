@@ -5,12 +5,13 @@ Collections know nothing of each other here, but that a derived counter has to k
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
+from merge_bot.check import Gone
 from merge_bot.collection import FILE, SEGMENTS, Collection, Collections
-from merge_bot.counting import Tally, in_order
-from merge_bot.layouts.base import Ahead, Finished
+from merge_bot.counting import Tally, derived, in_order
+from merge_bot.layouts.base import Ahead, Finished, Sends
 from merge_bot.pending import Pending
 from merge_bot.state import Content
 from merge_bot.strategies.base import Ground, Loss
@@ -28,37 +29,93 @@ class Folded(NamedTuple):
     growth: int
 
 
+class Elsewhere(Protocol):
+    """The collections (`names`) that are folded elsewhere; see `apart.Apart`."""
+
+    names: frozenset[str]
+
+    def go_on(self, gone: Gone) -> None:
+        """Called with the operations that have to wait."""
+
+    def agree(self) -> None:
+        """Called before anything leaves for the commit."""
+
+    def folded(self, name: str, ground: Ground) -> Folded:
+        """What came of one."""
+
+
+class _Nowhere:
+    """Everything is folded here."""
+
+    names: frozenset[str] = frozenset()
+
+    def go_on(self, gone: Gone) -> None:
+        pass
+
+    def agree(self) -> None:
+        pass
+
+    def folded(self, name: str, ground: Ground) -> Folded:
+        raise KeyError(name)
+
+
+nowhere = _Nowhere()
+
+
 def fold_all(
-    kept: Pending, grounds: dict[str, Ground], collections: Collections, tally: Tally, ahead: Ahead
+    kept: Pending,
+    grounds: dict[str, Ground],
+    collections: Collections,
+    tally: Tally,
+    ahead: Ahead,
+    elsewhere: Elsewhere = nowhere,
 ) -> dict[str, Folded]:
     """Fold each collection for which there is something, in the order in which counters can be kept.
 
     The grounds are used up: what a finished collection held is let go.
     """
-    operations: Mapping[str, Sequence[Any]] = {**kept.operations, **kept.batches}
     names = in_order(collections)
     found: dict[str, Folded] = {}
-    for name in sorted(names, key=lambda one: collections[one].layout != SEGMENTS):  # what takes longest to write first
-        ground = grounds[name]
-        ground.counts = tally.of(name)
-        if kept.size(name) or ground.counts:
-            found[name] = _folded(collections[name], operations[name], ground, ahead)
-            tally.enter(name, operations[name], found[name].losses, found[name].growth)
-        if collections[name].layout != FILE:
-            del ground, grounds[name]
+
+    def enter(name: str, folded: Folded) -> None:
+        found[name] = folded
+        tally.enter(name, kept.of(name), folded.losses, folded.growth)
+
+    large = [name for name in names if collections[name].layout == SEGMENTS and kept.size(name)]
+    for name in large:
+        enter(name, _folded(collections[name], kept.of(name), grounds[name]))
+    elsewhere.agree()
+    rest = [name for name in names if name not in large and name not in elsewhere.names]
+    counting = [name for name in rest if any(derived(collections[name]))]
+    for name in rest:
+        if name not in counting and kept.size(name):
+            enter(name, fold_one(collections[name], kept.of(name), grounds[name], ahead))
+    for name in large:  # while what is small is being written
+        found[name] = _flushed(found[name], grounds.pop(name), ahead)
+    for name in sorted(elsewhere.names):
+        enter(name, elsewhere.folded(name, grounds.pop(name)))
+    for name in counting:
+        grounds[name].counts = tally.of(name)
+        if kept.size(name) or grounds[name].counts:
+            enter(name, fold_one(collections[name], kept.of(name), grounds[name], ahead))
     for name, one in found.items():
         if collections[name].layout == FILE:  # it may be shared: it is whole when all are folded
             found[name] = _flushed(one, grounds[name], ahead)
     return {name: found[name] for name in names if name in found}
 
 
-def _folded(rules: Collection, operations: Sequence[Any], ground: Ground, ahead: Ahead) -> Folded:
-    losses = strategy(rules.strategy).fold(rules, operations, ground)
-    folded = Folded(len(ground.counts), losses, [], {}, ground.store.growth())
+def fold_one(rules: Collection, operations: Sequence[Any], ground: Ground, ahead: Sends) -> Folded:
+    """Fold one collection. Its files leave, unless others may share them."""
+    folded = _folded(rules, operations, ground)
     return folded if rules.layout == FILE else _flushed(folded, ground, ahead)
 
 
-def _flushed(folded: Folded, ground: Ground, ahead: Ahead) -> Folded:
+def _folded(rules: Collection, operations: Sequence[Any], ground: Ground) -> Folded:
+    losses = strategy(rules.strategy).fold(rules, operations, ground)
+    return Folded(len(ground.counts), losses, [], {}, ground.store.growth())
+
+
+def _flushed(folded: Folded, ground: Ground, ahead: Sends) -> Folded:
     changes = [change.handed_to(ahead) for change in ground.store.flush()]
     clocks = {one.path: one.handed_to(ahead).data for one in ground.clocks.flush()} if ground.clocks else {}
     return folded._replace(changes=changes, marks=clocks, growth=ground.store.growth())

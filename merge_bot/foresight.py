@@ -13,9 +13,9 @@ from merge_bot.batch import Batch
 from merge_bot.collection import ENTITIES, FILE, LAST_WRITER_WINS, SEGMENTS, Collection, Collections
 from merge_bot.counting import derived, named
 from merge_bot.delta import Delta, Operation
+from merge_bot.grounds import clock_rules
 from merge_bot.layouts.base import Opening
 from merge_bot.layouts.entities import EntitiesStore
-from merge_bot.merge import clock_rules
 from merge_bot.parked import read_parked
 from merge_bot.paths import Paths
 from merge_bot.schemas import ENDING

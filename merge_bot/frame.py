@@ -11,7 +11,9 @@ from datetime import datetime
 
 from merge_bot import letters
 from merge_bot.admit import Admission, Moment, admit, asked_frames
+from merge_bot.apart import Apart, Closed
 from merge_bot.bounds import marked, slow
+from merge_bot.brief import keep
 from merge_bot.check import prove
 from merge_bot.closing import waiting
 from merge_bot.collect import Base, collect
@@ -24,6 +26,7 @@ from merge_bot.findings import Rejection
 from merge_bot.foresight import the_frame
 from merge_bot.gate import unread
 from merge_bot.git import Repository
+from merge_bot.grounds import Grounds
 from merge_bot.layouts.base import Ahead, stay
 from merge_bot.ledger import Ledger
 from merge_bot.merge import merge
@@ -73,6 +76,7 @@ def run_frame(
     """
     collected = collect(repository, base, transport)
     ahead.prepare(sum(one.size for one in collected.candidates))
+    apart = Apart.begin(ahead, base.collections, base.rules, lambda closed: _grounds(base, closed))
     ledger, workers = Ledger(base.files, base.paths), Workers.read(base.files, base.paths)
     judged = judge_all(
         repository, collected.candidates, lambda one: unread(one, workers) or _timed(one, base), progress
@@ -92,11 +96,15 @@ def run_frame(
     merged = merge(
         admission.admitted, base.files, base.paths, base.collections, base.rules, base.meta.frame, ahead,
         base.manifest.newest_rollback, office.resolved, untrusted(base.collections, base.schema_ids, base.manifest),
+        apart,
     )  # fmt: skip
     prove(merged.changes, merged.growth, merged.entered, merged.applied, base.collections)
     frame = snapshot(collected, admission, merged, decisions, office, now)
     left = len({one.digest for one in admission.left})
-    return Result(publisher.publish(frame), base.meta.frame, frame, _held(admission), left, missing)
+    published = publisher.publish(frame)
+    if published.operation != "contended":
+        keep(arrived, collected, admission, merged, frame)
+    return Result(published, base.meta.frame, frame, _held(admission), left, missing)
 
 
 def run_until_settled(
@@ -151,6 +159,11 @@ def _timed(candidate: Candidate, base: Base) -> Delta | Rejection:
     verdict = validate(candidate, base.rules)
     most = base.settings.max_validation_seconds
     return slow(candidate, most) if time.monotonic() - began > most else verdict
+
+
+def _grounds(base: Base, closed: Closed) -> Grounds:
+    rolled_back = base.manifest.newest_rollback
+    return Grounds.open(base.files, base.paths, base.collections, base.meta.frame, rolled_back, closed)
 
 
 def _moment(base: Base, now: datetime) -> Moment:

@@ -22,11 +22,11 @@ from merge_bot.delta import format_utc
 from merge_bot.diff import ABSENT, Change
 from merge_bot.edits import Edit, Edits, records_changed
 from merge_bot.errors import UnreadableState
+from merge_bot.grounds import clock_rules
 from merge_bot.layouts.base import Opening, Store
 from merge_bot.layouts.catalog import open_store
 from merge_bot.layouts.entities import EntitiesStore
 from merge_bot.layouts.key_files import SEGMENT, KeyFiles, hashes_of
-from merge_bot.merge import clock_rules
 from merge_bot.paths import numbered
 from merge_bot.state import Files, Overlay, parse_lines
 
@@ -174,7 +174,7 @@ class _Adopter:
                 hashes = hashes_of(rules, parse_lines(base.files.read(path) or b"", path))
                 keys.put(path.removeprefix(f"{rules.path}/").removesuffix(SEGMENT), hashes)
             keys.compact()
-            yield from ((one.path, one.data) for one in keys.changes())
+            yield from ((one.path, one.whole) for one in keys.changes())
 
     def _clocks(self, changes: list[Change]) -> dict[str, bytes | None]:
         """Clocks of the touched fields, and the open conflicts less those about them."""
@@ -194,7 +194,7 @@ class _Adopter:
                     clocks.put(change.key, {**known.get(change.key, {}), **touched})
                 for at in touched:
                     conflicts.close(name, change.key, at)
-            marks |= {change.path: change.data for change in clocks.flush()}
+            marks |= {change.path: change.whole for change in clocks.flush()}
         if conflicts.touched:
             marks[base.paths.conflicts] = document(conflicts.entries)
         return marks

@@ -9,19 +9,19 @@ from __future__ import annotations
 from bisect import insort
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
+from merge_bot.apart import Apart, Unfit
 from merge_bot.batch import Batch
 from merge_bot.canonical import document
-from merge_bot.check import EntityRules, Violation, take_out
-from merge_bot.collection import FILE, LAST_WRITER_WINS, SEGMENTS, Collection, Collections
+from merge_bot.check import EntityRules, Violation, gone, take_out, without
+from merge_bot.collection import FILE, SEGMENTS, Collections
 from merge_bot.conflicts import Conflicts
 from merge_bot.counting import Tally
 from merge_bot.delta import Delta, Operation
-from merge_bot.folding import fold_all
-from merge_bot.layouts.base import Ahead, Finished, Opening, stay
-from merge_bot.layouts.catalog import open_store
+from merge_bot.folding import Elsewhere, Folded, fold_all, nowhere
+from merge_bot.grounds import Grounds
+from merge_bot.layouts.base import Ahead, Finished, stay
 from merge_bot.layouts.key_files import FEW
 from merge_bot.lenient import Unresolved, unresolved
 from merge_bot.parked import Parked, parked_bytes, read_parked
@@ -67,12 +67,14 @@ def merge(
     rolled_back: int | None = None,
     resolved: Mapping[tuple[str, str, str], Operation | None] = NOTHING,
     recount: Container[str] = (),
+    apart: Apart | None = None,
 ) -> Merged:
     """Merge ranked `deltas` onto the state in `files` as frame `frame`; `rolled_back` is the newest rollback before it.
 
     `resolved` are the conflicts that are settled, by collection, key and field, with the write that settles each;
     `recount` names the collections whose derived counters are counted anew (`counting.untrusted`). The bytes of each
-    file go to `ahead` when it is finished. Raises UnreadableState if one that the frame touches cannot be read.
+    file go to `ahead` when it is finished; `apart` is who merges entities beside this. Raises UnreadableState if a file
+    that the frame touches cannot be read.
     """
     waiting = read_parked(files, paths)
     returning = [one for one in waiting if _fits(one.operation, collections, rules)]
@@ -80,14 +82,19 @@ def merge(
     for one in resolved.values():
         if one is not None:
             insort(pending.operations[one.collection], one, key=lambda operation: operation.rank)
-    grounds, conflicts = _open(files, paths, collections, frame, rolled_back)
-    _expect(pending, grounds, collections)
-    for place, one in resolved.items():
-        if one is None:
-            conflicts.close(*place)
-    kept, violations = take_out(pending, grounds, collections, rules)
-    merged = Merged(conflicts=conflicts, unresolved=unresolved(kept, grounds, collections))
-    for name, folded in fold_all(kept, grounds, collections, Tally(collections, files, recount), ahead).items():
+    closed = [place for place, one in resolved.items() if one is None]
+    if apart:
+        apart.take(pending, closed)
+
+    def attempt(elsewhere: Elsewhere) -> _Entered:
+        grounds = Grounds.open(files, paths, collections, frame, rolled_back, closed)
+        return _enter(pending, grounds, collections, rules, Tally(collections, files, recount), ahead, elsewhere)
+
+    try:
+        kept, violations, merged, found = attempt(apart or nowhere)
+    except Unfit:
+        kept, violations, merged, found = attempt(nowhere)
+    for name, folded in found.items():
         entered = kept.size(name)
         merged.losses += folded.losses
         merged.entered[name] = entered + folded.counters
@@ -99,9 +106,31 @@ def merge(
     _sort_parked(merged, waiting, returning, violations, frame)
     if merged.parked != waiting:
         merged.marks[paths.parked] = parked_bytes(merged.parked)
-    if conflicts.touched:
-        merged.marks[paths.conflicts] = document(conflicts.entries)
+    if merged.conflicts.touched:
+        merged.marks[paths.conflicts] = document(merged.conflicts.entries)
     return merged
+
+
+_Entered = tuple[Pending, list[Violation], Merged, dict[str, Folded]]
+
+
+def _enter(
+    pending: Pending,
+    grounds: Grounds,
+    collections: Collections,
+    rules: EntityRules,
+    tally: Tally,
+    ahead: Ahead,
+    elsewhere: Elsewhere,
+) -> _Entered:
+    """Take out what has to wait, and fold the rest."""
+    _expect(pending, grounds, collections, elsewhere.names)
+    violations = take_out(pending, grounds, collections, rules, elsewhere.names)
+    lost = gone(violations)
+    elsewhere.go_on(lost)
+    kept = without(pending, lost)
+    merged = Merged(conflicts=grounds.conflicts, unresolved=unresolved(kept, grounds, collections))
+    return kept, violations, merged, fold_all(kept, grounds, collections, tally, ahead, elsewhere)
 
 
 def _fits(operation: Operation, collections: Collections, rules: EntityRules) -> bool:
@@ -136,38 +165,16 @@ def _by_collection(deltas: Iterable[Delta], returning: Sequence[Parked], collect
     return Pending(batches, pending)
 
 
-def _open(
-    files: Files, paths: Paths, collections: Collections, frame: int, rolled_back: int | None
-) -> tuple[dict[str, Ground], Conflicts]:
-    shared: dict[str, Any] = {}
-    conflicts = Conflicts.read(files, paths)
-    grounds = {}
-    for name, rules in collections.items():
-        store = open_store(Opening(rules, files, paths, frame, shared))
-        clocks, of_clocks = None, clock_rules(rules, paths)
-        if rules.strategy == LAST_WRITER_WINS:
-            clocks = open_store(Opening(of_clocks, files, paths, frame, shared))
-        grounds[name] = Ground(store, clocks, conflicts, frame, rolled_back, clocks_at=of_clocks.path)
-    return grounds, conflicts
-
-
-def _expect(pending: Pending, grounds: Mapping[str, Ground], collections: Collections) -> None:
+def _expect(
+    pending: Pending, grounds: Mapping[str, Ground], collections: Collections, elsewhere: Container[str]
+) -> None:
     """Say what the frame will ask the state: entities are read while other things are found out."""
     for name, ground in grounds.items():
-        if collections[name].layout == FILE or (collections[name].layout == SEGMENTS and pending.size(name) > FEW):
+        layout = collections[name].layout
+        if layout == FILE or name in elsewhere or (layout == SEGMENTS and pending.size(name) > FEW):
             continue
         if marks := pending.marks(collections[name]):
-            ground.store.expect(marks)
-            if ground.clocks:
-                ground.clocks.expect(marks)
-
-
-def clock_rules(rules: Collection, paths: Paths) -> Collection:
-    """Clocks lie as their entities do: a file a key beside `entities`, one file beside `file`."""
-    path = paths.clocks(rules.name)
-    if rules.layout == "file":
-        path += ".json"
-    return replace(rules, path=path, pointer="", shape="object", key=(), schema={}, references={}, sections=())
+            ground.expect(marks)
 
 
 def _sort_parked(

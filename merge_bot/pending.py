@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
+from typing import Any
 
 from merge_bot.batch import Batch
 from merge_bot.collection import Collection, Collections, Mark
@@ -19,6 +20,10 @@ class Pending:
 
     batches: dict[str, list[Batch]] = field(default_factory=dict)
     operations: dict[str, list[Operation]] = field(default_factory=dict)
+
+    def of(self, name: str) -> Sequence[Any]:
+        """The batches or the operations on a collection."""
+        return self.batches[name] if name in self.batches else self.operations[name]
 
     def size(self, name: str) -> int:
         """How many operations there are on a collection."""

@@ -19,6 +19,7 @@ from typing import IO, Any, NoReturn, TypeVar
 
 from merge_bot import letters
 from merge_bot.errors import ProcessEnded
+from merge_bot.git.files import BUFFER
 from merge_bot.git.process import widen
 
 T = TypeVar("T")
@@ -53,8 +54,8 @@ class Fork:
             _live(life, questions, answers, kept)
         os.close(questions)
         os.close(answers)
-        self.to: IO[bytes] = os.fdopen(to, "wb")
-        self.of: IO[bytes] = os.fdopen(of, "rb")
+        self.to: IO[bytes] = os.fdopen(to, "wb", BUFFER)
+        self.of: IO[bytes] = os.fdopen(of, "rb", BUFFER)
 
     def end(self) -> None:
         """End it now, whatever it does."""
@@ -77,7 +78,7 @@ def _live(life: Callable[[IO[bytes], IO[bytes]], None], questions: int, answers:
         for one in _open_files() - {0, 1, 2, questions, answers, *kept}:
             with suppress(OSError):  # the listing's own
                 os.close(one)
-        with os.fdopen(questions, "rb") as source, os.fdopen(answers, "wb") as target:
+        with os.fdopen(questions, "rb", BUFFER) as source, os.fdopen(answers, "wb", BUFFER) as target:
             life(source, target)
         code = 0
     finally:
@@ -172,7 +173,7 @@ def _raise(problem: Exception, _: int) -> NoReturn:
     raise problem
 
 
-def _noted(problem: Exception) -> Exception:
+def noted(problem: Exception) -> Exception:
     """An exception that travels, with the traceback that does not."""
     problem.add_note("".join([f"In process {os.getpid()}:\n", *traceback.format_exception(problem)]))
     return problem
@@ -218,7 +219,7 @@ class _Helper:
                 answer = partial(_raise, problem)
             for number in questions:
                 answered, value = _answered(answer, number)
-                tell(pipe, (number, answered, value if answered else _noted(value)))
+                tell(pipe, (number, answered, value if answered else noted(value)))
             tell(pipe, None)
 
         self._fork, self._answers = Fork(life, questions.handle), answers

@@ -92,10 +92,10 @@ def _move(
 ) -> None:
     """Count an operation under another outcome than applied."""
     if not operation.resolves:  # a decision, counted among the delta's decisions
-        counts = Counter(receipt.counts)
-        counts[Outcome.APPLIED] -= 1
-        counts[outcome.value] += 1
-        receipt.counts = {name: counts[name] for name in sorted(counts) if counts[name] > 0}
+        counts = receipt.counts
+        counts[outcome.value] = counts.get(outcome.value, 0) + 1
+        counts[Outcome.APPLIED.value] = counts.get(Outcome.APPLIED.value, 0) - 1
+        receipt.counts = {name: count for name, count in sorted(counts.items()) if count > 0}
     receipt.operations.append(
         OperationReceipt(operation.collection, operation.pointer, outcome, reason, recover, detail)
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
+from sys import intern
 from typing import Any, NamedTuple
 
 from merge_bot.collection import SEGMENTS, Collection, Mark, Marks
@@ -45,13 +45,9 @@ def _each(value: Any) -> Sequence[Any]:
 
 
 def _marks(target: Collection, values: Sequence[Any]) -> Marks:
-    """The mark of each value, found once for each name where many name the same few."""
-    names = list(set(values))
-    if 2 * len(names) > len(values):
-        return target.marks_for(values)
-    known = dict(zip(names, target.marks_for(names), strict=True))
-    marks: Iterator[Any] = map(known.__getitem__, values)
-    return array("Q", marks) if target.layout == SEGMENTS else list(marks)
+    """The mark of each value. Where names are marks, each is there once, as many name the same."""
+    marks = target.marks_for(values)
+    return marks if target.layout == SEGMENTS else list(map(intern, map(str, marks)))
 
 
 class Group(NamedTuple):

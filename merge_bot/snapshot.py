@@ -25,7 +25,7 @@ from merge_bot.merge import Merged
 from merge_bot.parked import Parked
 from merge_bot.receipts import receipts_bytes, receipts_of
 from merge_bot.retention import kept_from, leaving
-from merge_bot.state import Content, Meta
+from merge_bot.state import Content, Files, Meta
 from merge_bot.transports.base import Changes
 from merge_bot.tree import FILE, Entry, edited, object_id
 from merge_bot.workers import Workers
@@ -111,7 +111,7 @@ def snapshot(
     changes[paths.meta] = document(meta.as_json())
     frame = Frame(
         number, base.commit, now, changes, manifest, "", receipts, merged.applied,
-        list(merged.conflicts.opened.values()), merged.parked, held,
+        sorted(merged.conflicts.opened.values(), key=lambda one: one[:3]), merged.parked, held,
     )  # fmt: skip
     frame.message = letters.commit_message(number, frame.merged_deltas, merged.applied, len(consumed), meta.manifest)
     return frame
@@ -202,6 +202,18 @@ def _book(ledger: Ledger, workers: Workers, admission: Admission, receipts: Iter
         ledger.add(filed, entry)
 
 
+def _read_folders(files: Files, paths: Iterable[str], root: str) -> None:
+    """Read all folders on the way to these paths, a level at a time: each question to git is a wait."""
+    levels: dict[int, set[str]] = {}
+    for folder in {path.rpartition("/")[0] for path in paths}:
+        above = root
+        for depth, name in enumerate(folder.split("/") if folder else ()):
+            above = f"{above}/{name}"
+            levels.setdefault(depth, set()).add(above)
+    for _, folders in sorted(levels.items()):
+        files.folders(folders)
+
+
 def digests(state: Mapping[str, Content | Entry | None], records: dict[str, int]) -> dict[str, dict[str, object]]:
     """The SHA-256 of each file that a frame writes, and how many records it holds, where that is known."""
     return {
@@ -228,6 +240,7 @@ def state_tree_after(base: Base, state: Mapping[str, Content | Entry | None]) ->
                 adopted[path] = entry.id
         elif rest.partition("/")[0] not in outside:
             inside[rest] = entry
+    _read_folders(files, inside.keys(), folder)
     root = files.entry(folder)
     tree = edited(root.id if root else None, inside, files.entries, without=outside, object_format=files.object_format)
     return tree, adopted

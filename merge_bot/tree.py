@@ -54,11 +54,13 @@ def parse(raw: bytes, object_format: str = "sha1") -> dict[str, Entry]:
 
 def encode(entries: Entries) -> bytes:
     """Entries as a raw tree object, in git's order (a folder sorts as if its name ended in `/`)."""
-    rows = [(name.encode("utf-8", "surrogateescape"), entry) for name, entry in entries.items()]
-    rows.sort(key=lambda row: row[0] + b"/" if row[1].is_tree else row[0])
-    return b"".join(
-        entry.mode.lstrip("0").encode() + b" " + name + b"\0" + bytes.fromhex(entry.id) for name, entry in rows
-    )
+    modes = {mode: b"%b " % mode.lstrip("0").encode() for mode in {entry.mode for entry in entries.values()}}
+    rows = []
+    for text, (mode, one) in entries.items():
+        name = text.encode("utf-8", "surrogateescape")
+        rows.append((name + b"/" if mode == TREE else name, modes[mode] + name + b"\0" + bytes.fromhex(one)))
+    rows.sort()
+    return b"".join([row for _, row in rows])
 
 
 def edited(

@@ -59,6 +59,20 @@ def test_a_part_of_a_batch_keeps_places_keys_and_references_together() -> None:
     assert batch().without({77}).lines == batch().lines
 
 
+def test_a_part_of_a_batch_has_its_own_lines_and_knows_how_large_they_are() -> None:
+    one = batch()
+    lines = one.lines.splitlines(keepends=True)
+    parts = [one.without({4}), one.only([2, 0]), one.without({5}).only([1]), one.less({1: lines[1][:-1]})]
+    for part, rows in zip(parts, ([1, 2], [2, 0], [2], [0, 2]), strict=True):
+        assert part.each_line() == [lines[row][:-1] for row in rows]
+        assert part.lines == b"".join(lines[row] for row in rows)
+        assert part.size == len(part.lines)
+        assert [part.line(place) for place in range(len(part))] == part.each_line()
+        assert list(part) == operations(*rows)
+    assert not parts[-1].references
+    assert one.size == len(one.lines)
+
+
 def test_a_batch_travels_between_processes() -> None:
     there = pickle.loads(pickle.dumps(batch()))
     assert (list(there), there.references, list(there.marks)) == (

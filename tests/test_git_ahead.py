@@ -12,10 +12,12 @@ from threading import Event, Thread
 
 import pytest
 
-from merge_bot.canonical import digest
-from merge_bot.errors import GitFailed, ProcessEnded
+from merge_bot import processes
+from merge_bot.canonical import Pieces, digest
+from merge_bot.errors import GitFailed, ProcessEnded, RepositoryError
 from merge_bot.git import Entry, Repository, writing
 from merge_bot.git.pack import TEMPORARY
+from merge_bot.layouts.base import There
 from merge_bot.processes import Fork
 from merge_bot.tree import object_id
 from tests.repo import AUTHOR, BRANCH, Repo
@@ -101,6 +103,19 @@ def test_a_writer_that_is_ended_from_outside_is_told_and_leaves_nothing(repo: Re
     assert litter(repo) == []
 
 
+@pytest.mark.usefixtures("cores")
+def test_whoever_listens_to_one_that_is_gone_is_told_each_time(repo: Repo) -> None:
+    repo.commit({"a": b"1"})
+    with repo.opened() as found:
+        found.prepare(5_000_000)
+        line = found.beside(lambda line: os.kill(os.getpid(), signal.SIGKILL))
+        assert line
+        line.say(())
+        for _ in range(2):
+            with pytest.raises(ProcessEnded):
+                line.hear()
+
+
 def test_much_waits_until_the_writer_has_room(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "_MOST", 10_000)
     base = repo.commit({"a": b"1"})
@@ -140,17 +155,101 @@ def test_little_is_written_here_and_so_is_everything_where_nothing_can_be_forked
             found.send(NOISE)
 
 
-def test_a_process_that_was_begun_early_and_got_nothing_is_no_hindrance(repo: Repo) -> None:
+@pytest.fixture
+def cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "cores", lambda: 2)
+
+
+@pytest.mark.usefixtures("cores")
+def test_work_that_nobody_asks_for_is_no_hindrance(repo: Repo) -> None:
     base = repo.commit({"a": b"1"})
     with repo.opened() as found:
         found.prepare(5_000_000)
+        assert found.beside(lambda line: line.say(line.hear()))
         begun = writer_of(found)
-        found.prepare(5_000_000)
+        assert found.beside(lambda line: None) is None
         assert writer_of(found) is begun
-        made = found.write_commit(base, {"b": b"2"}, "x\n", AUTHOR, 0)
+        sent = found.send(b"3")
+        made = found.write_commit(base, {"b": b"2", "c": sent.entry}, "x\n", AUTHOR, 0)
+        assert found.compare_and_swap(BRANCH, made, base)
+    assert sorted(repo.files()) == ["a", "b", "c"]
+    assert litter(repo) == []
+
+
+def test_nothing_works_beside_where_little_is_to_be_done_or_one_core_is_there(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "cores", lambda: 1)
+    repo.commit({"a": b"1"})
+    with repo.opened() as found:
+        assert found.beside(lambda line: None) is None
+        assert found._writer._ahead is None
+        found.prepare(5_000_000)
+        assert found.beside(lambda line: None) is None
+        assert writer_of(found)
+
+
+@pytest.mark.usefixtures("cores")
+def test_both_ends_may_talk_at_once_however_much_they_say(repo: Repo) -> None:
+    base = repo.commit({"a": b"1"})
+
+    def work(line: There) -> None:
+        line.say(NOISE * 3)
+        line.say((line.hear(), line.send(b"from there"), found.read_blob(repo.files()["a"])))
+
+    with repo.opened() as found:
+        found.prepare(5_000_000)
+        line = found.beside(work)
+        assert line
+        line.say({"value": NOISE * 2})
+        sent = {f"f{number}": found.send(NOISE[number:]) for number in range(15)}
+        assert line.hear() == NOISE * 3
+        value, there, read = line.hear()
+        assert (value, read) == ({"value": NOISE * 2}, b"1")
+        assert there.sha256 == digest(b"from there")
+        entries = {path: one.entry for path, one in sent.items()}
+        made = found.write_commit(base, {**entries, "there": there.entry}, "x\n", AUTHOR, 0)
+        assert found.compare_and_swap(BRANCH, made, base)
+    assert repo.git("show", "HEAD:there") == "from there"
+    repo.git("fsck", "--strict")
+
+
+@pytest.mark.usefixtures("cores")
+def test_what_goes_wrong_there_is_raised_here_and_writing_goes_on(repo: Repo) -> None:
+    base = repo.commit({"a": b"1"})
+
+    def work(line: There) -> None:
+        raise RepositoryError(f"about {line.hear()}")
+
+    with repo.opened() as found:
+        found.prepare(5_000_000)
+        line = found.beside(work)
+        assert line
+        line.say(("this",))
+        with pytest.raises(RepositoryError, match="about") as raised:
+            line.hear()
+        assert "In process" in raised.value.__notes__[0]
+        made = found.write_commit(base, {"b": found.send(b"2").entry}, "x\n", AUTHOR, 0)
         assert found.compare_and_swap(BRANCH, made, base)
     assert sorted(repo.files()) == ["a", "b"]
-    assert litter(repo) == []
+
+
+@pytest.mark.parametrize("process", [False, True])
+@pytest.mark.parametrize("object_format", ["sha1", "sha256"])
+def test_a_large_content_is_the_same_in_pieces(make_repo: MakeRepo, object_format: str, process: bool) -> None:
+    repo = make_repo("repo", f"--object-format={object_format}")
+    base = repo.commit({"a": b"1"})
+    parts = [NOISE[:700_000], b"", b"line\n" * 300_000, b"end"]
+    whole = b"".join(parts)
+    with repo.opened() as found:
+        if process:
+            found.send(NOISE)
+        sent = found.send(Pieces(len(whole), lambda: iter(parts)))
+        assert (sent.entry.id, sent.sha256) == (object_id("blob", whole, object_format), digest(whole))
+        made = found.write_commit(base, {"b": sent.entry}, "x\n", AUTHOR, 0)
+        assert found.compare_and_swap(BRANCH, made, base)
+        assert found.read_blob(sent.entry.id) == whole
+    repo.git("fsck", "--strict")
 
 
 def test_who_waits_for_the_end_of_a_pipe_does_not_wait_for_the_writer(repo: Repo) -> None:

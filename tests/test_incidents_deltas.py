@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from merge_bot import admit, frame
-from merge_bot.collection import Collection
+from merge_bot import admit, collection, frame
 from merge_bot.findings import Rejection
 from merge_bot.ledger import Ledger
 from merge_bot.transports.inbox import InboxTransport
@@ -69,10 +68,10 @@ LOOSE = schema(
 
 
 def a_missing_field_is_a_key_like_any_other(patch: Patch) -> None:
-    def values(self: Collection, record: dict[str, Any]) -> list[Any]:
-        return [0, *(record.get(part.name, "") for part in self.key)]
+    def values(record: dict[str, Any], spaces: list[tuple[int, list[str], list[int]]]) -> list[Any]:
+        return [0, *(record.get(name, "") for name in spaces[0][1])]
 
-    patch.setattr(Collection, "_values_of", values)
+    patch.setattr(collection, "_values_of", values)
 
 
 @incident(119, (a_missing_field_is_a_key_like_any_other, 22))

@@ -7,13 +7,14 @@ import logging
 import os
 import subprocess
 import sys
+import weakref
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from merge_bot import clone as clones
-from merge_bot.__main__ import brief
+from merge_bot.brief import brief, keep
 from merge_bot.cli.main import COMMANDS
 from merge_bot.clone import Clone
 from tests.benchmarks.moment import NOW
@@ -38,6 +39,14 @@ CROWDS = {"concurrent.futures.process", "merge_bot.processes", "multiprocessing"
 LISTENING = {"logging"}
 OTHERS = {"merge_bot.adoption", "merge_bot.diff", "merge_bot.foreign", "merge_bot.git.answers", "merge_bot.rollback"}
 NEVER = NETWORK | EXPLAINING | SETTINGS | SCREEN | CROWDS | LISTENING | OTHERS
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_the_end_of_the_process_lets_everything_be_heard_and_calls_nothing(closed: bool) -> None:
+    script = "import atexit, sys; from merge_bot.brief import end; atexit.register(print, 'late'); print('said')"
+    script += "; sys.stdout.flush(); sys.stdout.close(); sys.stderr = None" if closed else ""
+    done = subprocess.run([sys.executable, "-c", f"{script}; end(3)"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "said\n", "")
 
 
 COMMAND = "from merge_bot.cli.main import main\nfor one in {}: assert main(one) == 0"
@@ -133,12 +142,24 @@ def test_what_was_read_to_take_in_the_inbox_is_what_is_merged(repo: Repo, monkey
         assert len(read) == 3
 
 
+class Thing:
+    """Something that can be missed."""
+
+
 def test_a_brief_process_does_not_look_for_garbage_at_its_end() -> None:
     before = gc.get_threshold()
+    let_go, kept = Thing(), Thing()
+    left = [weakref.ref(let_go), weakref.ref(kept)]
+    keep(let_go)
     try:
         with brief():
             assert gc.get_threshold()[0] > before[0]
             assert gc.get_freeze_count() == 0
+            keep(kept)
+            assert gc.get_freeze_count() > 10_000
+            del let_go, kept
+            assert [one() is None for one in left] == [True, False]
+        assert left[1]() is None
         assert gc.get_freeze_count() > 10_000
     finally:
         gc.unfreeze()

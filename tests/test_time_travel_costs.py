@@ -144,4 +144,4 @@ def test_deltas_of_a_frame_are_read_together(tmp_path: Path, monkeypatch: pytest
             patched.setattr(Objects, "_talk", noted)
             assert history.replay(FIRST).same
             trips[count] = len(asked)
-    assert trips[3] == trips[30]
+    assert trips[30] <= trips[3]  # and none where they lie in packs

@@ -6,13 +6,16 @@ is much of it, a process of its own does it. Until the commit nothing refers to 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from merge_bot.git.pack import Pack, Written
-from merge_bot.tree import FILE, Entry
+from merge_bot.canonical import Pieces
+from merge_bot.git.pack import Pack, Ready, Written, size_of
+from merge_bot.tree import Entry
 
 if TYPE_CHECKING:
     from merge_bot.git.writing import WritingProcess
+    from merge_bot.layouts.base import There
 
 _MUCH = 1 << 20  # bytes that are worth a process
 _AT_ONCE = 1 << 17  # bytes that travel together at least: each trip costs as much as a small file
@@ -34,12 +37,12 @@ class Sent:
     @property
     def entry(self) -> Entry:
         """What the file is in a tree. Waits until it is written."""
-        return Entry(FILE, self._found[0])
+        return self._found.entry
 
     @property
     def sha256(self) -> str:
         """The digest of the content, in hex. Waits likewise."""
-        return self._found[1]
+        return self._found.sha256
 
     @property
     def _found(self) -> Written:
@@ -54,16 +57,17 @@ class Ahead:
 
     def __init__(self, pack: Pack) -> None:
         self._pack = pack
-        self._waiting: list[tuple[Sent, bytes]] = []
+        self._waiting: list[tuple[Sent, bytes | Ready]] = []
         self._held = 0
         self._away: list[Sent] = []
         self._process: WritingProcess | None = None
 
-    def send(self, data: bytes) -> Sent:
+    def send(self, data: bytes | Pieces) -> Sent:
         """Take the content of a file of the next commit."""
         sent = Sent(self)
-        self._waiting.append((sent, data))
-        self._held += len(data)
+        content = data if isinstance(data, bytes) else self._pack.ready(data)
+        self._waiting.append((sent, content))
+        self._held += size_of(content)
         if self._process is None and self._held > _MUCH:
             self.begin()
         elif self._process is not None and self._held > _AT_ONCE:
@@ -71,9 +75,7 @@ class Ahead:
         return sent
 
     def begin(self) -> None:
-        """Have a process write from now on. Begun early, it holds no more than this one does then."""
-        if self._process is not None:
-            return
+        """Have a process write from now on."""
         from merge_bot.git.writing import WritingProcess  # most frames have no use for it
         from merge_bot.processes import can_fork
 
@@ -82,6 +84,22 @@ class Ahead:
             self._hand_on(self._process)
         else:
             self.wait()
+
+    def beside(self, work: Callable[[There], None]) -> WritingProcess | None:
+        """Have a process do `work`, and write from then on; None where there is no core for it.
+
+        It begins in any case: early, it holds no more than this one does then.
+        """
+        from merge_bot.git.writing import WritingProcess
+        from merge_bot.processes import can_fork, cores
+
+        if self._process is not None or not can_fork():
+            return None
+        if cores() < 2:
+            self.begin()
+            return None
+        self._process = WritingProcess(self._pack, work)
+        return self._process
 
     def wait(self) -> None:
         """Until everything that was sent is written."""

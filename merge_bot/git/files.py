@@ -11,6 +11,9 @@ import stat
 from collections.abc import Iterator
 from typing import BinaryIO
 
+BUFFER = 1 << 18
+"""Bytes that a file or a pipe takes before the system is asked: of thousands of small contents each would be a call."""
+
 
 def look(path: bytes) -> os.stat_result | None:
     """What lies at a path, links not followed; None if nothing does."""
@@ -110,7 +113,7 @@ def remove(path: bytes) -> None:
 def create(path: bytes) -> BinaryIO:
     """A new file of ours, open for writing and reading; its folder is made if it is missing."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    return open(path, "x+b")
+    return open(path, "x+b", buffering=BUFFER)
 
 
 def settle(file: BinaryIO, path: bytes, target: bytes) -> None:

@@ -7,12 +7,14 @@ however large, neither side ever waits on a full pipe. Needs git 2.36 (`--batch-
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import IO, NamedTuple, TypeVar
 
 from merge_bot.errors import GitFailed, RepositoryError
 from merge_bot.git import letters
+from merge_bot.git.packs import Packs
 from merge_bot.git.process import Git, Running, raw
 from merge_bot.tree import Entry, parse
 
@@ -20,6 +22,7 @@ T = TypeVar("T")
 _PIECE = 1 << 20
 _ENTRIES = 100_000  # of trees, that are kept at most
 _MUCH = 1 << 24
+_SOME = 16  # objects for which it is worth opening packs
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
 
@@ -42,16 +45,29 @@ class Objects:
     question needs, and fetches them in one request.
     """
 
-    def __init__(self, git: Git, object_format: str) -> None:
+    def __init__(self, git: Git, folder: str, object_format: str) -> None:
         self.bring: Callable[[Sequence[str]], None] | None = None
         self._git = git
+        self._folder, self._packs = folder, Packs(folder, object_format)
         self.object_format = object_format
         self._process: Running | None = None
         self._unpacked = 0
         self._trees: dict[str, dict[str, Entry]] = {}
         self._kept = 0
 
+    def again(self) -> Objects:
+        """The same objects, for another process, which has the trees that are kept here as well."""
+        other = Objects(self._git, self._folder, self.object_format)
+        other.bring, other._trees, other._kept = self.bring, self._trees, self._kept
+        return other
+
+    def end(self) -> None:
+        """Let go of the process and of the packs."""
+        self.close()
+        self._packs.close()
+
     def close(self) -> None:
+        """End the process; the next question begins another one."""
         if self._process is not None:
             self._process.stop()
             self._process = None
@@ -68,9 +84,10 @@ class Objects:
 
     def sizes(self, ids: Iterable[str]) -> dict[str, int | None]:
         """Sizes in bytes; None for what the repository does not have. Contents that were left elsewhere are brought."""
-        wanted = list(ids)
+        sizes = self._here(dict.fromkeys(ids), self._packs.size)
+        wanted = [one for one, size in sizes.items() if size is None]
         found = self._whole("info", wanted, lambda stream, found: found)
-        return {one: info.size if info else None for one, info in zip(wanted, found, strict=True)}
+        return sizes | {one: info.size if info else None for one, info in zip(wanted, found, strict=True)}
 
     def read(self, name: str, kind: str = "blob") -> bytes:
         """The content of one object. Raises RepositoryError if it is missing or of another kind."""
@@ -78,20 +95,32 @@ class Objects:
 
     def read_many(self, names: Iterable[str], kind: str = "blob") -> dict[str, bytes]:
         """The contents of many objects, all in one round. Raises RepositoryError as `read` does."""
-        wanted = list(dict.fromkeys(names))
+        here = self._here(dict.fromkeys(names), lambda name: self._packs.read(name, kind))
+        wanted = [name for name, content in here.items() if content is None]
 
         def take(stream: IO[bytes], found: Info) -> tuple[Info, bytes]:
             return found, _exactly(stream, found.size)
 
-        contents = {}
+        contents = {name: content for name, content in here.items() if content is not None}
         # A commit that is missing is no content that was left elsewhere: the history is cut off there.
         answers = self._ask("contents", wanted, take) if kind == "commit" else self._whole("contents", wanted, take)
         for name, answer in zip(wanted, answers, strict=True):
-            contents[name] = _expected(name, answer, kind)[1]
-        self._unpacked += sum(map(len, contents.values()))
+            contents[name] = data = _expected(name, answer, kind)[1]
+            self._unpacked += len(data)
         if self._unpacked > _MUCH:
             self.close()  # it keeps what it unpacked, up to 100 MB
         return contents
+
+    def lie_ready(self, names: Iterable[str]) -> bool:
+        """Whether none of these objects needs git to be read."""
+        return all(self._here(dict.fromkeys(names), self._packs.has).values())
+
+    def _here(self, names: Iterable[str], found: Callable[[str], T | None]) -> dict[str, T | None]:
+        """What is found of each without asking git, which answers few questions sooner than packs are opened."""
+        wanted = list(names)
+        if len(wanted) < _SOME:
+            return dict.fromkeys(wanted)
+        return {name: found(name) if _ID.match(name) else None for name in wanted}
 
     def digests(self, names: Iterable[str]) -> dict[str, str]:
         """The SHA-256, in hex, of each blob; none is held. Raises RepositoryError as `read` does."""
@@ -188,16 +217,13 @@ class Objects:
         return failure
 
 
-def parse_answers(stream: IO[bytes]) -> dict[str, bytes]:
-    """The blobs in a stream of answers of `cat-file --batch`, as far as it goes."""
-    found: dict[str, bytes] = {}
-    try:
+def answers(stream: IO[bytes]) -> Iterator[tuple[str, bytes]]:
+    """The blobs in a stream of answers of `cat-file --batch`, each with its id, as far as it goes."""
+    with suppress(_Ended):
         while True:
             answer = _answer(stream, "contents", lambda _, info: (info.id, _exactly(stream, info.size)))
             if answer is not None:
-                found[answer[0]] = answer[1]
-    except _Ended:
-        return found
+                yield answer
 
 
 def _can_be_asked(name: str) -> bool:

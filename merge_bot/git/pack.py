@@ -11,26 +11,47 @@ import contextlib
 import hashlib
 import os
 import struct
-import sys
 import zlib
 from collections.abc import Iterator
+from io import BytesIO
 from itertools import accumulate
+from typing import NamedTuple
 
+from merge_bot.canonical import Pieces
 from merge_bot.errors import GitFailed
 from merge_bot.git import files, letters
+from merge_bot.git.deflate import compressed, compressor
+from merge_bot.tree import FILE, Entry
 
 TEMPORARY = b"tmp_pack_dreamcatcher-"
 """How the names of unfinished packs begin, then the process's id; `git gc` removes what begins with tmp_ there."""
 
 _KINDS = {"commit": 1, "tree": 2, "blob": 3}
-_LARGE = 1 << 16  # bytes from which a quicker library is worth loading
 _ELSEWHERE = 1 << 31
 """A place in the index's first table that has this bit is a number in the second one, for what lies further off."""
 _FAR = _ELSEWHERE
 
 
-Written = tuple[str, str]
-"""A blob's id and the SHA-256 of its content, both in hex."""
+class Written(NamedTuple):
+    """A blob of a plain file that is in a pack: its id and the SHA-256 of its content, both in hex."""
+
+    id: str
+    sha256: str
+
+    @property
+    def entry(self) -> Entry:
+        """What the file is in a tree."""
+        return Entry(FILE, self.id)
+
+
+class Ready(NamedTuple):
+    """A blob that is hashed and compressed: its id, its bytes in a pack, the SHA-256 of its content in hex."""
+
+    name: bytes
+    packed: bytes
+    sha256: str
+
+
 State = tuple[dict[bytes, tuple[int, int]], int]
 """By id, where an object begins and its checksum; and the size of all."""
 
@@ -49,20 +70,36 @@ class Pack:
 
     def add(self, kind: str, data: bytes) -> str:
         """Write an object ("commit", "tree", "blob"); its id in hex."""
-        digest = hashlib.new(self._object_format, b"%b %d\0" % (kind.encode(), len(data)))
-        digest.update(data)
-        name = digest.digest()
+        name = self._name(kind, data)
         if name not in self._rows:
-            packed = _head(_KINDS[kind], len(data)) + _compressed(data)
-            with self._letters():
-                self._file.write(packed)
-            self._rows[name] = (self._size, zlib.crc32(packed))
-            self._size += len(packed)
+            self._append(name, _packed(kind, data))
         return name.hex()
 
-    def write(self, data: bytes) -> Written:
+    def write(self, blob: bytes | Ready) -> Written:
         """Write a blob; its id, and the SHA-256 of its content."""
-        return self.add("blob", data), hashlib.sha256(data).hexdigest()
+        if isinstance(blob, bytes):
+            return Written(self.add("blob", blob), hashlib.sha256(blob).hexdigest())
+        if blob.name not in self._rows:
+            self._append(blob.name, blob.packed)
+        return Written(blob.name.hex(), blob.sha256)
+
+    def ready(self, data: bytes | Pieces) -> Ready:
+        """A blob made ready for `write`, in whichever process."""
+        if isinstance(data, bytes):
+            return Ready(self._name("blob", data), _packed("blob", data), hashlib.sha256(data).hexdigest())
+        name, content, packed = (
+            self._begun("blob", len(data)),
+            hashlib.sha256(),
+            BytesIO(_head(_KINDS["blob"], len(data))),
+        )
+        packed.seek(0, os.SEEK_END)
+        stream = compressor()
+        for piece in data:
+            name.update(piece)
+            content.update(piece)
+            packed.write(stream.compress(piece))
+        packed.write(stream.flush())
+        return Ready(name.digest(), packed.getvalue(), content.hexdigest())
 
     def add_tree(self, data: bytes) -> str:
         """Write a raw tree object; its id in hex."""
@@ -106,6 +143,20 @@ class Pack:
         for path in (self._path, self._path + b".idx"):
             files.remove(path)
 
+    def _name(self, kind: str, data: bytes) -> bytes:
+        digest = self._begun(kind, len(data))
+        digest.update(data)
+        return digest.digest()
+
+    def _begun(self, kind: str, size: int) -> hashlib._Hash:
+        return hashlib.new(self._object_format, b"%b %d\0" % (kind.encode(), size))
+
+    def _append(self, name: bytes, packed: bytes) -> None:
+        with self._letters():
+            self._file.write(packed)
+        self._rows[name] = (self._size, zlib.crc32(packed))
+        self._size += len(packed)
+
     def _settle(self) -> None:
         self._file.seek(8)
         self._file.write(struct.pack(">I", len(self._rows)))
@@ -148,18 +199,13 @@ class Pack:
         return content + hashlib.new(self._object_format, content).digest()
 
 
-def _compressed(data: bytes) -> bytes:
-    """By zlib's first level, a third of the default's time and a tenth larger; or by isa-l, in a fifth of that, and a
-    little smaller. What that does not make smaller, such as hashes, is stored as it is, and read seven times as fast.
-    """
-    if len(data) < _LARGE and "isal.isal_zlib" not in sys.modules:
-        return zlib.compress(data, 1)
-    try:
-        from isal.isal_zlib import compress
-    except ImportError:  # there is no build of it for every machine
-        return zlib.compress(data, 1)
-    packed: bytes = compress(data, 2)
-    return packed if len(packed) < len(data) else zlib.compress(data, 0)
+def size_of(blob: bytes | Ready) -> int:
+    """How much a blob is to carry, in bytes."""
+    return len(blob if isinstance(blob, bytes) else blob.packed)
+
+
+def _packed(kind: str, data: bytes) -> bytes:
+    return _head(_KINDS[kind], len(data)) + compressed(data)
 
 
 def _head(kind: int, size: int) -> bytes:

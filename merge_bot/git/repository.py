@@ -12,9 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from merge_bot.canonical import Pieces
 from merge_bot.errors import RepositoryError
 from merge_bot.git import history, letters
 from merge_bot.git.ahead import Sent
+from merge_bot.git.deflate import quicken
 from merge_bot.git.expected import Expected
 from merge_bot.git.head import plain_branch
 from merge_bot.git.history import Change, Landing, LastChange
@@ -25,6 +27,8 @@ from merge_bot.git.shallow import Shallow
 from merge_bot.git.write import Identity, New, Writer
 from merge_bot.tree import Entry
 
+if TYPE_CHECKING:
+    from merge_bot.layouts.base import There, Wire
 if TYPE_CHECKING:  # what a bare repository never needs is loaded with a work tree
     from merge_bot.git.checkout import Checkout
     from merge_bot.git.scan import LocalFiles
@@ -58,9 +62,11 @@ class Repository:
         self.transfers = transfers or git
         self.partial = partial
         self._git = git
-        self._objects = Objects(git, object_format)
-        self._writer = Writer(git, self._objects, str(self.common_dir / "objects"), object_format)
+        objects = str(self.common_dir / "objects")
+        self._objects = Objects(git, objects, object_format)
+        self._writer = Writer(git, self._objects, objects, object_format)
         self._expected: list[Expected] = []
+        self._is_much = False
         self._shallow = Shallow(git, self.common_dir / "shallow", self.transfers, partial)
         self._checkout: Checkout | None = None
         if work_tree is not None:
@@ -114,7 +120,7 @@ class Repository:
         """End the processes beside it, and let go of commits that were not put in place."""
         if self._checkout is not None:
             self._checkout.close()
-        self._objects.close()
+        self._objects.end()
         for one in self._expected:
             one.drop()
         self._writer.close()
@@ -216,6 +222,10 @@ class Repository:
         """Size in bytes of each object; None for one that the repository does not have."""
         return self._objects.sizes(ids)
 
+    def lie_ready(self, ids: Iterable[str]) -> bool:
+        """Whether none of these objects needs git to be read."""
+        return self._objects.lie_ready(ids)
+
     def digest_blob(self, blob: str) -> str:
         """SHA-256, in hex, of a blob that is too large to hold. Raises RepositoryError as `read_blob`."""
         return self._objects.digests([blob])[blob]
@@ -290,10 +300,25 @@ class Repository:
 
     def prepare(self, size: int) -> None:
         """So many bytes of deltas are going to be merged; see `layouts.base.Ahead`."""
-        if size > _MUCH:
-            self._writer.prepare()
+        self._is_much = size > _MUCH
+        if self._is_much:
+            quicken()
 
-    def send(self, data: bytes) -> Sent:
+    def beside(self, work: Callable[[There], None]) -> Wire | None:
+        """Do `work` in the process that will write ahead, where much is to be done and cores are to be had.
+
+        There this is the same repository with processes of its own: nobody may share a pipe to git.
+        """
+
+        def there(line: There) -> None:
+            inherited = self._objects, self._expected  # their files are closed here, and must not be closed once more
+            self._objects, self._expected = self._objects.again(), []
+            work(line)
+            self._objects, self._expected = inherited
+
+        return self._writer.beside(there) if self._is_much else None
+
+    def send(self, data: bytes | Pieces) -> Sent:
         """Write, beside other work, what a file of the next commit will hold, if it comes to that.
 
         Worth it for much that is known early: large contents are compressed by another process, and not held here.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
+from merge_bot.canonical import Pieces
 from merge_bot.errors import GitFailed, RepositoryError
 from merge_bot.git import files, letters
 from merge_bot.git.ahead import Ahead, Sent
@@ -20,8 +21,13 @@ from merge_bot.git.pack import TEMPORARY, Pack
 from merge_bot.git.process import Git, raw
 from merge_bot.tree import FILE, Entry, edited
 
+if TYPE_CHECKING:
+    from merge_bot.git.writing import WritingProcess
+    from merge_bot.layouts.base import There
+
 BUILD_REFS = "refs/dreamcatcher/build/"
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
+_IMPOSSIBLE = re.compile(r"(?:^|/)(?:\.{0,2}|\.[gG][iI][tT])(?:/|\Z)|\0")
 _NOT_IN_A_NAME = re.compile(r"[<>\n\0]+")
 
 _building_here: set[str] = set()  # the build refs of this process, whichever object wrote them
@@ -55,13 +61,13 @@ class Writer:
         self._object_format = object_format
         self._ahead: Ahead | None = None
 
-    def ahead(self, data: bytes) -> Sent:
+    def ahead(self, data: bytes | Pieces) -> Sent:
         """Write now, beside other work, what a file of the next commit will hold."""
         return self._on_the_way().send(data)
 
-    def prepare(self) -> None:
-        """Much is going to be written ahead."""
-        self._on_the_way().begin()
+    def beside(self, work: Callable[[There], None]) -> WritingProcess | None:
+        """Have the process that will write ahead do `work` first; None where there is none."""
+        return self._on_the_way().beside(work)
 
     def _on_the_way(self) -> Ahead:
         if self._ahead is None:
@@ -150,13 +156,18 @@ class Writer:
     def _entries(self, pairs: Iterable[tuple[str, New]], pack: Pack) -> dict[str, Entry | None]:
         """Each path's entry, new content written. Raises RepositoryError for objects that nobody has."""
         entries: dict[str, Entry | None] = {}
+        wanted = set()
         for path, new in pairs:
-            if isinstance(new, Entry) and not _ID.match(new.id):
-                raise ValueError(f"not an object id: {new.id!r}")
             if isinstance(new, bytes):
                 new = Content(FILE, new)
-            entries[_checked(path)] = Entry(new.mode, pack.add("blob", new.data)) if isinstance(new, Content) else new
-        wanted = list({one.id for one in entries.values() if one and one.id not in pack})
+            if isinstance(new, Content):
+                new = Entry(new.mode, pack.add("blob", new.data))
+            elif new is not None:
+                if not _ID.match(new.id):
+                    raise ValueError(f"not an object id: {new.id!r}")
+                if new.id not in pack:
+                    wanted.add(new.id)
+            entries[_checked(path)] = new
         for name, size in self._objects.sizes(wanted).items():
             if size is None:
                 raise RepositoryError(letters.no_object(name))
@@ -171,8 +182,7 @@ def _commit(tree: str, base: str | None, message: str, author: Identity, when: i
 
 
 def _checked(path: str) -> str:
-    parts = path.split("/")
-    if any(part in ("", ".", "..") or part.lower() == ".git" for part in parts) or "\0" in path:
+    if _IMPOSSIBLE.search(path):
         raise ValueError(f"git cannot hold a file at {raw(path)!r}")
     return path
 

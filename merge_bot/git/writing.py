@@ -1,41 +1,57 @@
-"""A process that writes contents into a pack, beside the one that decides what the commit will hold."""
+"""A process that writes contents into a pack, beside the one that decides what the commit will hold.
+
+It may have other work to do first, and talk about it with the process that began it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Condition, Thread
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from merge_bot.canonical import Pieces
 from merge_bot.errors import GitFailed, ProcessEnded
-from merge_bot.git.pack import Pack, Written
-from merge_bot.processes import Fork, tell, told
+from merge_bot.git.deflate import quicken
+from merge_bot.git.pack import Pack, Ready, Written, size_of
+from merge_bot.processes import Fork, noted, tell, told
+
+if TYPE_CHECKING:
+    from merge_bot.layouts.base import There
 
 _MOST = 1 << 25  # bytes that may be on the way to it
 _WRITTEN, _STATE = 1, 2
-_Question = list[bytes] | int | None
+_Contents = list[bytes | Ready]
 
 
 class WritingProcess:
     """A process that has the pack to itself, until it hands it over.
 
-    What it is to write goes through a thread, so that nobody waits for it here.
+    What it is to write goes through a thread, and what it says comes through another, so that neither of the two ever
+    waits for the other to listen.
     """
 
-    def __init__(self, pack: Pack) -> None:
-        pack.flush()
-        self._fork = Fork(lambda source, target: _write_all(pack, source, target), pack.handle)
-        self._queue: SimpleQueue[_Question] = SimpleQueue()
-        self._on_the_way = 0
-        self._less = Condition()
-        self._thread: Thread | None = None  # begins when there is something: a fork cannot be made beside it
+    def __init__(self, pack: Pack, work: Callable[[There], None] | None = None) -> None:
+        def life(source: IO[bytes], target: IO[bytes]) -> None:
+            quicken()
+            first = _do(work, _There(pack, source, target)) if work else None
+            _write_all(pack, source, target, first)
 
-    def put(self, contents: list[bytes]) -> None:
+        pack.flush()
+        self._fork = Fork(life, pack.handle)
+        self._queue: SimpleQueue[Any] = SimpleQueue()
+        self._heard: dict[bool, SimpleQueue[Any]] = {of_work: SimpleQueue() for of_work in (False, True)}
+        self.on_the_way = 0
+        self._less = Condition()
+        self._threads: list[Thread] = []  # they begin when there is something: a fork cannot be made beside them
+
+    def put(self, contents: _Contents) -> None:
         """Have it write these, after what was put before."""
         with self._less:
-            self._less.wait_for(lambda: self._on_the_way < _MOST)
-            self._on_the_way += sum(map(len, contents))
-        self._tell(contents)
+            self._less.wait_for(lambda: self.on_the_way < _MOST)
+            self.on_the_way += sum(map(size_of, contents))
+        self.say(contents)
 
     def written(self) -> list[Written]:
         """The id and the SHA-256 of each content since this was asked last. Raises GitFailed if one was not written."""
@@ -50,21 +66,32 @@ class WritingProcess:
     def end(self) -> None:
         """End it now, whatever it does."""
         self._fork.end()
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
+        self._queue.put(None)
+        for one in self._threads:
+            one.join()
         self._fork.close()
 
-    def _tell(self, question: _Question) -> None:
-        if self._thread is None:
-            self._thread = Thread(target=self._feed, daemon=True)
-            self._thread.start()
-        self._queue.put(question)
+    def say(self, value: Any) -> None:
+        """Tell its work something: no number and no list, which are what it is told when it writes."""
+        if not self._threads:
+            self._threads = [Thread(target=one, daemon=True) for one in (self._feed, self._listen)]
+            for one in self._threads:
+                one.start()
+        self._queue.put(value)
+
+    def hear(self) -> Any:
+        """What its work says next, after something was said to it. Raises what went wrong instead, and ProcessEnded."""
+        return self._next(of_work=True)
 
     def _asked(self, question: int) -> Any:
-        self._tell(question)
-        answer = told(self._fork.of)
-        if isinstance(answer, GitFailed):
+        self.say(question)
+        return self._next(of_work=False)
+
+    def _next(self, *, of_work: bool) -> Any:
+        answer = self._heard[of_work].get()
+        if isinstance(answer, ProcessEnded):
+            self._heard[of_work].put(answer)  # nothing else comes from now on
+        if isinstance(answer, Exception):
             raise answer
         return answer
 
@@ -75,17 +102,26 @@ class WritingProcess:
                 tell(self._fork.to, question)
             if isinstance(question, list):
                 with self._less:
-                    self._on_the_way -= sum(map(len, question))
+                    self.on_the_way -= sum(map(size_of, question))
                     self._less.notify()
 
+    def _listen(self) -> None:
+        try:
+            while True:
+                of_work, answer = told(self._fork.of)
+                self._heard[of_work].put(answer)
+        except ProcessEnded as problem:
+            for one in self._heard.values():
+                one.put(problem)
 
-def _write_all(pack: Pack, source: IO[bytes], target: IO[bytes]) -> None:
-    """What the process does: it writes contents, and answers when it is asked."""
+
+def _write_all(pack: Pack, source: IO[bytes], target: IO[bytes], first: Any) -> None:
+    """What the process does: it writes contents, and answers when it is asked. `first` was heard already."""
     written: list[Written] = []
     problem: GitFailed | None = None
     with suppress(ProcessEnded):
         while True:
-            question = told(source)
+            question, first = told(source) if first is None else first, None
             try:
                 if question == _STATE:
                     pack.flush()
@@ -94,7 +130,41 @@ def _write_all(pack: Pack, source: IO[bytes], target: IO[bytes]) -> None:
             except GitFailed as found:
                 problem = found
             if question == _WRITTEN:
-                tell(target, problem or written)
+                tell(target, (False, problem or written))
                 written = []
             elif question == _STATE:
-                tell(target, problem or pack.state)
+                tell(target, (False, problem or pack.state))
+
+
+class _There:
+    """The line's end in the process."""
+
+    def __init__(self, pack: Pack, source: IO[bytes], target: IO[bytes]) -> None:
+        self._pack, self._source, self._target = pack, source, target
+
+    def say(self, value: Any) -> None:
+        tell(self._target, (True, value))
+
+    def hear(self) -> Any:
+        value = told(self._source)
+        if isinstance(value, list | int):
+            raise _NotWanted(value)
+        return value
+
+    def send(self, data: bytes | Pieces) -> Written:
+        return self._pack.write(data if isinstance(data, bytes) else self._pack.ready(data))
+
+
+class _NotWanted(Exception):
+    """There is something to write, while the work waits for what it was begun for: nobody needs it any more."""
+
+
+def _do(work: Callable[[There], None], line: _There) -> Any:
+    """What goes wrong is told instead of what would have been said next. Returns what was heard in vain."""
+    try:
+        work(line)
+    except _NotWanted as other:
+        return other.args[0]
+    except Exception as problem:
+        line.say(noted(problem))
+    return None

@@ -7,12 +7,13 @@ state before it. Values that a store hands out are never changed in place.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Collection as Items
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from merge_bot.batch import Batch
+from merge_bot.canonical import Pieces
 from merge_bot.collection import Collection, Mark
 from merge_bot.paths import Paths
 from merge_bot.state import Content, Files
@@ -25,11 +26,16 @@ class Change(NamedTuple):
     """One file after the frame (None: it is gone), with its number of records before and after."""
 
     path: str
-    data: bytes | None
+    data: bytes | Pieces | None
     before: int
     after: int
 
-    def handed_to(self, ahead: Ahead) -> Finished:
+    @property
+    def whole(self) -> bytes | None:
+        """The file's bytes."""
+        return None if self.data is None else bytes(self.data)
+
+    def handed_to(self, ahead: Sends) -> Finished:
         """The change after its bytes went on."""
         data = None if self.data is None else ahead.send(self.data)
         return Finished(self.path, data, self.before, self.after)
@@ -44,14 +50,35 @@ class Finished(NamedTuple):
     after: int
 
 
-class Ahead(Protocol):
+class Sends(Protocol):
+    """Whoever takes finished files."""
+
+    def send(self, data: bytes | Pieces) -> Content:
+        """Take the bytes of a finished file; what is given stands for them from then on."""
+
+
+class Ahead(Sends, Protocol):
     """How finished files leave for the commit that will hold them."""
 
     def prepare(self, size: int) -> None:
-        """So many bytes of deltas are going to be merged: a process that helps may begin while this one is small."""
+        """So many bytes of deltas are going to be merged: it is worth a process that helps, or it is not."""
 
-    def send(self, data: bytes) -> Content:
-        """Take the bytes of a finished file; what is given stands for them from then on."""
+    def beside(self, work: Callable[[There], None]) -> Wire | None:
+        """Begin `work` in another process, which has all that is read so far; None where this one works alone."""
+
+
+class Wire(Protocol):
+    """One end of the wire between two processes: what is said is pickled, and heard in the same order."""
+
+    def say(self, value: Any) -> None:
+        """Tell the other one."""
+
+    def hear(self) -> Any:
+        """What the other one says next. Raises what it raised instead, and ProcessEnded if it is gone."""
+
+
+class There(Wire, Sends, Protocol):
+    """The end in the process that helps. What its `send` gives can be said."""
 
 
 class _Stay:
@@ -60,8 +87,11 @@ class _Stay:
     def prepare(self, size: int) -> None:
         pass
 
-    def send(self, data: bytes) -> Content:
-        return data
+    def beside(self, work: Callable[[There], None]) -> Wire | None:
+        return None
+
+    def send(self, data: bytes | Pieces) -> Content:
+        return bytes(data)
 
 
 stay: Ahead = _Stay()

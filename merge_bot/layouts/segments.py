@@ -14,7 +14,7 @@ from typing import Any
 
 from merge_bot import letters
 from merge_bot.batch import Batch
-from merge_bot.canonical import key_hash
+from merge_bot.canonical import Pieces, key_hash
 from merge_bot.collection import Mark
 from merge_bot.errors import UnreadableState
 from merge_bot.layouts.base import Change, Opening
@@ -22,6 +22,7 @@ from merge_bot.layouts.key_files import FEW, SEGMENT, Hit, KeyFiles
 from merge_bot.paths import numbered
 from merge_bot.state import count_lines, parse_lines
 
+_LARGE = 1 << 20  # bytes of a segment that are not put together here
 _AT_ONCE = 1 << 18  # records of segments that are held at once, unless one alone has more
 
 
@@ -66,7 +67,8 @@ class SegmentsStore:
         path = self._segment(name)
         old = self._files.read(path) or b""  # of a merge of this number that was rolled back, say: never overwritten
         before = len(parse_lines(old, path))
-        yield Change(path, b"".join([old, *(one.lines for one in self._added)]), before, before + self._growth)
+        data = Pieces(len(old) + sum(one.size for one in self._added), lambda: self._pieces(old))
+        yield Change(path, data if len(data) > _LARGE else bytes(data), before, before + self._growth)
         if self._rules.keeps_records:
             added = array("Q")
             for one in self._added:
@@ -75,6 +77,10 @@ class SegmentsStore:
             keys.add(name, added)
             keys.compact()
             yield from keys.changes()
+
+    def _pieces(self, old: bytes) -> Iterator[bytes]:
+        yield old
+        yield from (one.lines for one in self._added)
 
     def growth(self) -> int:
         return self._growth

@@ -47,19 +47,18 @@ class Append:
         losses: list[Loss] = []
         entering: list[Batch] = []
         for batch, found in zip(batches, suspects, strict=True):
-            out = set()
+            out: dict[int, bytes] = {}
             for row, (operation, key, content) in found.items():
                 first = taken.setdefault(key, Kept(operation.record, content, operation.origin))
                 if first.record is operation.record:
                     continue
-                out.add(row)
+                out[row] = content
                 if first.content == content:
                     losses.append(Loss(operation, Outcome.DUPLICATE, Reason.SAME_RECORD, detail={"key": key}))
                 else:
                     losses.append(_conflict(key, operation, first))
                     refused.setdefault(key, []).append(operation)
-            kept = [row for row in range(len(batch)) if row not in out] if out else ()
-            entering.append(batch.only(kept, referring=False) if out else batch)
+            entering.append(batch.less(out) if out else batch)
         for key, ones in refused.items():
             _open(ground.conflicts, rules.name, key, taken[key], ones)
         ground.store.append(entering)

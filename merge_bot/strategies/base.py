@@ -6,11 +6,12 @@ says only what was *not* simply applied; everything else was.
 
 from __future__ import annotations
 
+from collections.abc import Collection as Items
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from merge_bot.collection import Collection
+from merge_bot.collection import Collection, Mark
 from merge_bot.conflicts import Conflicts
 from merge_bot.delta import Operation
 from merge_bot.findings import Outcome, Reason, Recover
@@ -53,6 +54,12 @@ class Ground:
     counts: Mapping[str, Counts] = field(default_factory=dict)
     clocks_at: str = ""
     folded: dict[str, tuple[Sequence[Operation], Any]] = field(default_factory=dict)
+
+    def expect(self, marks: Items[Mark]) -> None:
+        """The frame will ask for what is under these marks."""
+        self.store.expect(marks)
+        if self.clocks:
+            self.clocks.expect(marks)
 
 
 class Strategy(Protocol):
