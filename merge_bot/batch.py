@@ -38,7 +38,7 @@ class Batch(Sequence[Operation]):
     a copy of nearly all would stay.
     """
 
-    __slots__ = ("_all", "_at", "_ends", "_runs", "collection", "marks", "origin", "references", "size")
+    __slots__ = ("_all", "_at", "_cuts", "_ends", "_runs", "collection", "marks", "origin", "references", "size")
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class Batch(Sequence[Operation]):
         self.origin, self.collection, self.marks, self.references = origin, collection, marks, references
         self._all = lines
         self.size = len(lines) if size is None else size
+        self._cuts: Sequence[tuple[int, int]] | None = None
         self._runs = runs
         self._at = range(sum(run.size for run in runs)) if at is None else at
         self._ends: array[int] | None = None
@@ -107,6 +108,8 @@ class Batch(Sequence[Operation]):
     @property
     def lines(self) -> bytes:
         """The records as they stand in a `.jsonl` file."""
+        if self._cuts is not None:
+            return b"".join([self._all[begin:end] for begin, end in self._cuts])
         return self._all if self._is_whole else b"\n".join([*self.each_line(), b""])
 
     def line(self, row: int) -> bytes:
@@ -146,10 +149,17 @@ class Batch(Sequence[Operation]):
         every = self._all.split(b"\n")
         return self._part(rows, references, sum(len(every[self._at[row]]) + 1 for row in rows))
 
-    def less(self, out: Mapping[int, bytes]) -> Batch:
-        """What enters after these rows, given with their lines, are out: nobody asks what it refers to any more."""
+    def less(self, out: Mapping[int, tuple[int, int]]) -> Batch:
+        """What enters after these rows are out: nobody asks what it refers to any more.
+
+        Each row is given with where its line begins among the lines, and how long it is, its end included.
+        """
         rows = [row for row in range(len(self)) if row not in out]
-        return self._part(rows, {}, self.size - sum(len(line) + 1 for line in out.values()))
+        part = self._part(rows, {}, self.size - sum(size for _, size in out.values()))
+        if self._is_whole:  # what stays is cut out in a few pieces, instead of line by line
+            edges = [0, *(edge for begin, size in sorted(out.values()) for edge in (begin, begin + size)), self.size]
+            part._cuts = list(zip(edges[::2], edges[1::2], strict=True))
+        return part
 
     def _part(self, rows: Sequence[int], references: Mapping[str, References], size: int) -> Batch:
         marks = list(map(self.marks.__getitem__, rows)) if self.marks else self.marks

@@ -129,13 +129,13 @@ def receipt_json(receipt: Receipt) -> dict[str, Any]:
     """A receipt as it stands in `receipts.jsonl`: empty parts left out."""
     value = fields_of(receipt)
     value["source"] = spelled(receipt.source)
-    value["operations"] = [_filled(one._asdict()) for one in receipt.operations]
+    value["operations"] = [_filled(zip(one._fields, one, strict=True)) for one in receipt.operations]
     value["problems"] = [{**one._asdict(), "file": spelled(one.file)} for one in receipt.problems]
-    return _filled(value)
+    return _filled(value.items())
 
 
-def _filled(value: dict[str, Any]) -> dict[str, Any]:
-    return {name: one for name, one in value.items() if one not in (None, [], (), {})}
+def _filled(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: one for name, one in fields if one or one in (0, "")}
 
 
 def receipts_bytes(receipts: Iterable[Receipt]) -> bytes:

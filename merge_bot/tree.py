@@ -80,32 +80,57 @@ def edited(
     """
     write = write or partial(object_id, "tree", object_format=object_format)
     start = {name: entry for name, entry in (read(root) if root else {}).items() if name not in without}
-    entries = _edited(start, changes, read, write)
-    return write(encode(entries))
+    return write(encode(_edited(start, "", _by_folder(changes), read, write)))
+
+
+class _Folder:
+    """What changes right in a folder, and the names of the folders in it in which something changes."""
+
+    __slots__ = ("changes", "folders")
+
+    def __init__(self) -> None:
+        self.changes: dict[str, Entry | None] = {}
+        self.folders: list[str] = []
+
+
+def _by_folder(changes: Mapping[str, Entry | None]) -> dict[str, _Folder]:
+    """The changes by the path of their folder; the root is ""."""
+    found = {"": _Folder()}
+    for path, entry in changes.items():
+        folder, _, name = path.rpartition("/")
+        if folder not in found:
+            _enter(folder, found)
+        found[folder].changes[name] = entry
+    return found
+
+
+def _enter(folder: str, found: dict[str, _Folder]) -> None:
+    found[folder] = _Folder()
+    above, _, name = folder.rpartition("/")
+    if above not in found:
+        _enter(above, found)
+    found[above].folders.append(name)
 
 
 def _edited(
     entries: Entries,
-    changes: Mapping[str, Entry | None],
+    at: str,
+    changed: Mapping[str, _Folder],
     read: Callable[[str], Entries],
     write: Callable[[bytes], str],
 ) -> Entries:
     after = dict(entries)
-    nested: dict[str, dict[str, Entry | None]] = {}
-    for path, entry in changes.items():
-        head, _, rest = path.partition("/")
-        if rest:
-            nested.setdefault(head, {})[rest] = entry
-        elif entry is None:
-            after.pop(head, None)
+    for name, entry in changed[at].changes.items():
+        if entry is None:
+            after.pop(name, None)
         else:
-            after[head] = entry
-    for head, further in nested.items():
-        old = after.get(head)
+            after[name] = entry
+    for name in changed[at].folders:
+        old = after.get(name)
         before = read(old.id) if old and old.is_tree else {}
-        below = _edited(before, further, read, write)
+        below = _edited(before, f"{at}/{name}" if at else name, changed, read, write)
         if below and below != before:
-            after[head] = Entry(TREE, write(encode(below)))
+            after[name] = Entry(TREE, write(encode(below)))
         elif not below and before:
-            del after[head]
+            del after[name]
     return after

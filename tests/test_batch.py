@@ -5,6 +5,8 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import pytest
+
 from merge_bot.batch import Batch, Run
 from merge_bot.canonical import key_hash
 from merge_bot.delta import Operation, Origin
@@ -62,7 +64,12 @@ def test_a_part_of_a_batch_keeps_places_keys_and_references_together() -> None:
 def test_a_part_of_a_batch_has_its_own_lines_and_knows_how_large_they_are() -> None:
     one = batch()
     lines = one.lines.splitlines(keepends=True)
-    parts = [one.without({4}), one.only([2, 0]), one.without({5}).only([1]), one.less({1: lines[1][:-1]})]
+    parts = [
+        one.without({4}),
+        one.only([2, 0]),
+        one.without({5}).only([1]),
+        one.less({1: (len(lines[0]), len(lines[1]))}),
+    ]
     for part, rows in zip(parts, ([1, 2], [2, 0], [2], [0, 2]), strict=True):
         assert part.each_line() == [lines[row][:-1] for row in rows]
         assert part.lines == b"".join(lines[row] for row in rows)
@@ -71,6 +78,17 @@ def test_a_part_of_a_batch_has_its_own_lines_and_knows_how_large_they_are() -> N
         assert list(part) == operations(*rows)
     assert not parts[-1].references
     assert one.size == len(one.lines)
+
+
+@pytest.mark.parametrize("out", [[0], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2], []])
+def test_whatever_is_out_the_rest_is_cut_from_the_lines(out: list[int]) -> None:
+    for one in (batch(), batch().without({4})):
+        lines = [line + b"\n" for line in one.each_line()]
+        places = {row: (sum(map(len, lines[:row])), len(lines[row])) for row in out if row < len(lines)}
+        rest = [line for row, line in enumerate(lines) if row not in out]
+        part = one.less(places)
+        assert (part.lines, part.size, len(part)) == (b"".join(rest), sum(map(len, rest)), len(rest))
+        assert [line + b"\n" for line in part.each_line()] == rest
 
 
 def test_a_batch_travels_between_processes() -> None:

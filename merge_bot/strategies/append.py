@@ -28,11 +28,12 @@ class Kept(NamedTuple):
 
 
 class Suspect(NamedTuple):
-    """An operation whose key may be taken."""
+    """An operation whose key may be taken, with where its line begins among those of its batch."""
 
     operation: Operation
     key: str
     content: bytes
+    begin: int
 
 
 class Append:
@@ -47,12 +48,12 @@ class Append:
         losses: list[Loss] = []
         entering: list[Batch] = []
         for batch, found in zip(batches, suspects, strict=True):
-            out: dict[int, bytes] = {}
-            for row, (operation, key, content) in found.items():
+            out: dict[int, tuple[int, int]] = {}
+            for row, (operation, key, content, begin) in found.items():
                 first = taken.setdefault(key, Kept(operation.record, content, operation.origin))
                 if first.record is operation.record:
                     continue
-                out[row] = content
+                out[row] = begin, len(content) + 1
                 if first.content == content:
                     losses.append(Loss(operation, Outcome.DUPLICATE, Reason.SAME_RECORD, detail={"key": key}))
                 else:
@@ -74,7 +75,8 @@ def _suspects(rules: Collection, batch: Batch, marks: set[Mark]) -> dict[int, Su
     for row, mark in enumerate(batch.marks):
         if mark in marks:
             operation = batch.operation(row, lines[row])
-            found[row] = Suspect(operation, rules.key_of(operation.record) or "", lines[row])
+            begin = sum(map(len, lines[:row])) + row
+            found[row] = Suspect(operation, rules.key_of(operation.record) or "", lines[row], begin)
     return found
 
 
