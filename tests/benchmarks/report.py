@@ -88,7 +88,8 @@ def ratio(above: Sequence[Run], below: Sequence[Run], what: str) -> float:
 
 def goals(measured: Sequence[Measured]) -> list[Goal]:
     """Every goal whose cases were measured. Ratios are medians of the ratios of runs that followed each other."""
-    of = {(one.case.name, one.case.way): one.runs.runs for one in measured}
+    of = {(one.case.name, one.case.way): one.runs.timed for one in measured}
+    seen = {(one.case.name, one.case.way): one.runs.looked_at for one in measured}
     found: list[Goal] = []
 
     def compare(text: str, wanted: float, above: tuple[str, str], below: tuple[str, str], at_least: bool) -> None:
@@ -102,7 +103,7 @@ def goals(measured: Sequence[Measured]) -> list[Goal]:
     for text, other in (("plain way's", plain), ("plain way's without indentation", one_line)):
         if ours in of and other in of:
             found.append(
-                Goal(f"L: our peak memory over the {text}", 0.25, ratio(of[ours], of[other], "together"), False)
+                Goal(f"L: our peak memory over the {text}", 0.25, ratio(seen[ours], seen[other], "together"), False)
             )
     compare("L: our time over the floor's", 2.5, ours, ("L", "floor"), False)
     compare("S: our time over the plain way's", 1, ("S", "ours"), ("S", "plain"), False)
@@ -114,7 +115,7 @@ def goals(measured: Sequence[Measured]) -> list[Goal]:
     compare("XL: the plain way's time over ours", 10, ("XL", "plain"), extra_large, True)
     if extra_large in of and ours in of:
         compare("five times the records (L to XL): the time", 5.5, extra_large, ours, False)
-        more = ratio(of[extra_large], of[ours], "together")
+        more = ratio(seen[extra_large], seen[ours], "together")
         found.append(Goal("five times the records (L to XL): our peak memory", 5, more, False))
     return found
 
@@ -144,13 +145,14 @@ EXPLAINED = (
     "cache; CPU is what that process and its git processes used of all cores. `start` is the interpreter and its",
     "imports, `check` the references (with their look-ups in the state) and the proof; the plain way's `merge`",
     "includes reading its state, its `write` is the state's files. Memory is in MB: the greatest sum seen of the",
-    "process and all that it started (proportional set sizes, so that what they share counts once), then the peak",
-    "of the process alone and the largest share of one that it started. All ways came to the same records; ours also",
-    "keep receipts, conflicts, an archive and a ledger, the plain ones keep none. *ours* merges in a bare clone,",
-    "*ours, files* in one with a work tree that follows, the plain ways need their work tree. *plain* indents and",
-    "sorts its files, as people keep state in git; *plain, one line* does neither. *floor* is no merge: it reads the",
-    "deltas, parses, validates and hashes them, and writes their records into new files and a commit, by the quickest",
-    "means at hand. It looks nothing up, so it comes to other records; it shows what all the rest costs.",
+    "process and all that it started (proportional set sizes, so that what they share counts once), then the peak of",
+    "the process alone and the largest share of one that it started; it is looked at in a run of its own, because to",
+    "count the pages of large processes holds them up. All ways came to the same records; ours also keep receipts,",
+    "conflicts, an archive and a ledger, the plain ones keep none. *ours* merges in a bare clone, *ours, files* in",
+    "one with a work tree that follows, the plain ways need their work tree. *plain* indents and sorts its files, as",
+    "people keep state in git; *plain, one line* does neither. *floor* is no merge: it reads the deltas, parses,",
+    "validates and hashes them, and writes their records into new files and a commit, by the quickest means at hand.",
+    "It looks nothing up, so it comes to other records; it shows what all the rest costs.",
 )
 
 
