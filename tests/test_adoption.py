@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from merge_bot.adoption.adopt import Adoption, adopt, with_delta_settings
@@ -498,6 +498,8 @@ KEYS = st.sampled_from(
     st.dictionaries(st.sampled_from(["agents.json", "posts.json", "log.json", "_meta.json"]), PARTS, max_size=3),
     st.lists(st.dictionaries(KEYS, PARTS, max_size=3), max_size=3),
 )
+@example({"agents.json": {"kai": {"id": None}}}, [{"posts_created": [{}]}])
+@example({"log.json": {"karma": 1}}, [{"number_increments": {}}])
 def test_whatever_is_there_the_schemas_load_and_the_state_satisfies_them(
     states: dict[str, Any], contents: list[dict[str, Any]]
 ) -> None:

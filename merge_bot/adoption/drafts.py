@@ -114,12 +114,12 @@ def _likeness(feed: Feed, container: Container) -> float:
     """From 0 to 1: how much the records look like the container's, by their fields or by whom they name."""
     if container.shape == COUNTERS:
         names = {name for _, value in feed.values for name in value}
-        return len(names & container.value.keys()) / len(names)
+        return len(names & container.value.keys()) / len(names) if names else 0.0
     theirs = {name for one in container.records for name in one}
     mine = {name for one in feed.records for name in one}
     if not theirs or container.shape == ARRAY:
         return len(mine & theirs) / len(mine | theirs) if theirs else 0.0
-    named = max(sum(str(one.get(name)) in container.value for one in feed.records) for name in mine)
+    named = max((sum(str(one.get(name)) in container.value for one in feed.records) for name in mine), default=0)
     others = [name for name in mine if name in theirs]
     return named / len(feed.records) if 2 * len(others) >= len(mine) - 1 > 0 else 0.0
 
