@@ -146,7 +146,9 @@ class Collection:
         """What the records are known by that references with these values mean."""
         if self.layout == SEGMENTS:
             return key_hashes(compact_all([[0, value] for value in values]))
-        return [self.key_for(value) for value in values]
+        if self.strategy == APPEND:
+            return [self.key_for(value) for value in values]
+        return [value if type(value) is str else self.key_for(value) for value in values]  # as most are
 
     def _keys_of(self, records: Sequence[Mapping[str, Any]]) -> list[bytes]:
         """The records' keys as bytes, empty for those without one. Most have the first key, and that of one field."""

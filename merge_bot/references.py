@@ -46,8 +46,8 @@ def _each(value: Any) -> Sequence[Any]:
 
 def _marks(target: Collection, values: Sequence[Any]) -> Marks:
     """The mark of each value. Where names are marks, each is there once, as many name the same."""
-    marks = target.marks_for(values)
-    return marks if target.layout == SEGMENTS else list(map(intern, map(str, marks)))
+    marks: Any = target.marks_for(values)
+    return marks if target.layout == SEGMENTS else list(map(intern, marks))
 
 
 class Group(NamedTuple):

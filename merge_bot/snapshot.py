@@ -229,17 +229,18 @@ def state_tree_after(base: Base, state: Mapping[str, Content | Entry | None]) ->
     files, folder, outside = base.files, base.paths.state, base.paths.outside_the_digest()
     inside: dict[str, Entry | None] = {}
     adopted = dict(base.manifest.adopted)
+    within = f"{folder}/"
     for path, one in state.items():
         if isinstance(one, bytes):
             entry: Entry | None = Entry(FILE, object_id("blob", one, files.object_format))
         else:
-            entry = one if isinstance(one, Entry | None) else one.entry
-        top, _, rest = path.partition(folder + "/")
-        if top or not rest:
-            if entry is not None:
-                adopted[path] = entry.id
-        elif rest.partition("/")[0] not in outside:
-            inside[rest] = entry
+            entry = one if one is None or isinstance(one, Entry) else one.entry
+        if path.startswith(within):
+            rest = path[len(within) :]
+            if rest.partition("/")[0] not in outside:
+                inside[rest] = entry
+        elif entry is not None:
+            adopted[path] = entry.id
     _read_folders(files, inside.keys(), folder)
     root = files.entry(folder)
     tree = edited(root.id if root else None, inside, files.entries, without=outside, object_format=files.object_format)

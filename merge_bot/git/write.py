@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BUILD_REFS = "refs/dreamcatcher/build/"
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
-_IMPOSSIBLE = re.compile(r"(?:^|/)(?:\.{0,2}|\.[gG][iI][tT])(?:/|\Z)|\0")
+_IMPOSSIBLE = re.compile(r"/(?:\.{0,2}|\.[gG][iI][tT])(?:/|\Z)")
 _NOT_IN_A_NAME = re.compile(r"[<>\n\0]+")
 
 _building_here: set[str] = set()  # the build refs of this process, whichever object wrote them
@@ -182,7 +182,7 @@ def _commit(tree: str, base: str | None, message: str, author: Identity, when: i
 
 
 def _checked(path: str) -> str:
-    if _IMPOSSIBLE.search(path):
+    if _IMPOSSIBLE.search(f"/{path}") or "\0" in path:
         raise ValueError(f"git cannot hold a file at {raw(path)!r}")
     return path
 
