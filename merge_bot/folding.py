@@ -81,6 +81,13 @@ def fold_all(
         found[name] = folded
         tally.enter(name, kept.of(name), folded.losses, folded.growth)
 
+    def fold(name: str) -> None:
+        rules = collections[name]
+        ground = grounds[name] if rules.layout == FILE else grounds.pop(name)
+        ground.counts = tally.of(name)
+        if kept.size(name) or ground.counts:
+            enter(name, fold_one(rules, kept.of(name), ground, ahead))
+
     large = [name for name in names if collections[name].layout == SEGMENTS and kept.size(name)]
     for name in large:
         enter(name, _folded(collections[name], kept.of(name), grounds[name]))
@@ -88,16 +95,14 @@ def fold_all(
     rest = [name for name in names if name not in large and name not in elsewhere.names]
     counting = [name for name in rest if any(derived(collections[name]))]
     for name in rest:
-        if name not in counting and kept.size(name):
-            enter(name, fold_one(collections[name], kept.of(name), grounds[name], ahead))
+        if name not in counting:
+            fold(name)
     for name in large:  # while what is small is being written
         found[name] = _flushed(found[name], grounds.pop(name), ahead)
     for name in sorted(elsewhere.names):
         enter(name, elsewhere.folded(name, grounds.pop(name)))
     for name in counting:
-        grounds[name].counts = tally.of(name)
-        if kept.size(name) or grounds[name].counts:
-            enter(name, fold_one(collections[name], kept.of(name), grounds[name], ahead))
+        fold(name)
     for name, one in found.items():
         if collections[name].layout == FILE:  # it may be shared: it is whole when all are folded
             found[name] = _flushed(one, grounds[name], ahead)

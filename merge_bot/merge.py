@@ -168,7 +168,10 @@ def _by_collection(deltas: Iterable[Delta], returning: Sequence[Parked], collect
 def _expect(
     pending: Pending, grounds: Mapping[str, Ground], collections: Collections, elsewhere: Container[str]
 ) -> None:
-    """Say what the frame will ask the state: entities are read while other things are found out."""
+    """Say what the frame will ask the state: entities are read while other things are found out.
+
+    Of many hashes nothing is remembered that was looked up, so they are not named before.
+    """
     for name, ground in grounds.items():
         layout = collections[name].layout
         if layout == FILE or name in elsewhere or (layout == SEGMENTS and pending.size(name) > FEW):

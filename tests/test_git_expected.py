@@ -47,6 +47,28 @@ def test_what_is_expected_is_read_by_a_process_of_its_own_and_given_once(
         assert len(read_one_after_another) == 2
 
 
+def test_in_whatever_order_they_are_taken_each_is_read_once(repo: Repo, read_one_after_another: list[str]) -> None:
+    commit = repo.commit(FILES)
+    with repo.opened() as found:
+        files = CommitFiles(found, commit)
+        files.expect(PATHS)
+        (expected,) = found._expected
+        for some in (PATHS[100:101], PATHS[250:], PATHS[:100], PATHS[101:250]):
+            assert files.read_many(some) == {path: FILES[path] for path in some}
+        assert not expected._passed
+    assert read_one_after_another == []
+
+
+def test_what_git_need_not_read_is_not_expected(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = repo.commit(FILES)
+    repo.git("repack", "-adq", "--depth=0")
+    with repo.opened() as found:
+        files = CommitFiles(found, commit)
+        files.expect(PATHS)
+        assert not found._expected
+        assert files.read_many(PATHS) == FILES
+
+
 def test_few_files_are_not_worth_a_process(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = repo.commit(FILES)
     with repo.opened() as found:

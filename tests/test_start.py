@@ -10,13 +10,19 @@ import sys
 import weakref
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from merge_bot import clone as clones
+from merge_bot import frame
 from merge_bot.brief import brief, keep
 from merge_bot.cli.main import COMMANDS
 from merge_bot.clone import Clone
+from merge_bot.publish.base import Published
+from merge_bot.publish.commit import CommitPublisher
+from merge_bot.snapshot import _read_folders
 from tests.benchmarks.moment import NOW
 from tests.command import begun, deliver, delta, run
 from tests.repo import Repo
@@ -39,6 +45,21 @@ CROWDS = {"concurrent.futures.process", "merge_bot.processes", "multiprocessing"
 LISTENING = {"logging"}
 OTHERS = {"merge_bot.adoption", "merge_bot.diff", "merge_bot.foreign", "merge_bot.git.answers", "merge_bot.rollback"}
 NEVER = NETWORK | EXPLAINING | SETTINGS | SCREEN | CROWDS | LISTENING | OTHERS
+
+
+def test_what_is_tried_again_is_not_kept(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A merge that loses twenty races would hold twenty frames."""
+    kept: list[object] = []
+    monkeypatch.setattr(frame, "keep", lambda *ones: kept.append(ones))
+    deliver(begun(repo), EVERY_KIND)
+    with Clone.open(str(repo.path)) as clone:
+        publish = clone.publisher().publish
+        answers = [Published("contended")] * 3
+        monkeypatch.setattr(CommitPublisher, "publish", lambda self, one: answers.pop() if answers else publish(one))
+        monkeypatch.setattr("merge_bot.patience.Patience.wait", lambda self: True)
+        assert clone.merge(NOW).frame
+    assert answers == []
+    assert len(kept) == 1
 
 
 @pytest.mark.parametrize("closed", [False, True])
@@ -164,3 +185,11 @@ def test_a_brief_process_does_not_look_for_garbage_at_its_end() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+def test_folders_on_the_way_to_changes_are_read_a_level_at_a_time() -> None:
+    """Each question to git is a wait: one a folder took as long as writing the commit."""
+    asked: list[set[str]] = []
+    files: Any = SimpleNamespace(folders=lambda paths: asked.append(set(paths)))
+    _read_folders(files, ["x.json", "a/b/x.json", "a/b/y.json", "a/c/d/x.json", "e/x.json"], "state")
+    assert asked == [{"state/a", "state/e"}, {"state/a/b", "state/a/c"}, {"state/a/c/d"}]

@@ -4,9 +4,10 @@ process                   starts every git process, logs it first
 files  lock               our own file operations, a lock between processes
 letters                   every sentence about git
 objects  history          reading: blobs and trees; what happened between commits
+packs                     objects that lie whole in a pack, read without git
 shallow                   clones that have only the newest history
-write  pack               a commit as one pack; a ref by compare-and-swap
-ahead  writing            the large contents of a commit, ahead of it
+write  pack  deflate      a commit as one pack; a ref by compare-and-swap
+ahead  writing            the large contents of a commit, ahead of it, by a process that may do other work first
 expected                  blobs that git reads meanwhile
 partial                   contents that stay at the remote until they are read
 head                      what the files of refs say: the branch that is checked out, that there are none of a kind

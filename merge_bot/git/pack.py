@@ -83,23 +83,17 @@ class Pack:
             self._append(blob.name, blob.packed)
         return Written(blob.name.hex(), blob.sha256)
 
-    def ready(self, data: bytes | Pieces) -> Ready:
-        """A blob made ready for `write`, in whichever process."""
-        if isinstance(data, bytes):
-            return Ready(self._name("blob", data), _packed("blob", data), hashlib.sha256(data).hexdigest())
-        name, content, packed = (
-            self._begun("blob", len(data)),
-            hashlib.sha256(),
-            BytesIO(_head(_KINDS["blob"], len(data))),
-        )
-        packed.seek(0, os.SEEK_END)
-        stream = compressor()
-        for piece in data:
+    def ready(self, content: Pieces) -> Ready:
+        """A large blob, hashed and compressed piece by piece, for `write` in whichever process."""
+        name, digest = self._begun("blob", len(content)), hashlib.sha256()
+        stream, packed = compressor(), BytesIO()
+        packed.write(_head(_KINDS["blob"], len(content)))
+        for piece in content:
             name.update(piece)
-            content.update(piece)
+            digest.update(piece)
             packed.write(stream.compress(piece))
         packed.write(stream.flush())
-        return Ready(name.digest(), packed.getvalue(), content.hexdigest())
+        return Ready(name.digest(), packed.getvalue(), digest.hexdigest())
 
     def add_tree(self, data: bytes) -> str:
         """Write a raw tree object; its id in hex."""
