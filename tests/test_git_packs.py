@@ -7,11 +7,12 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import BinaryIO
 
 import pytest
 
 from merge_bot.errors import GitFailed, RepositoryError
-from merge_bot.git import deflate, objects, packs
+from merge_bot.git import deflate, files, objects, packs
 from merge_bot.git.packs import Packs
 from tests.repo import Repo
 
@@ -144,6 +145,34 @@ def test_an_index_that_cannot_be_read_is_none(repo: Repo, damage: str) -> None:
     index.write_bytes(damaged[damage])
     found = of(repo)
     assert not any(found.has(blob) for blob in ids.values())
+    found.close()
+
+
+@pytest.mark.parametrize("ending", [b".idx", b".pack"])
+def test_a_pack_that_we_may_not_read_is_left_to_git(repo: Repo, ending: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo.commit(FILES)
+    repo.git("repack", "-adq", "--depth=0")
+    ids = repo.files()
+    opened = files.open_regular
+
+    def refused(path: bytes) -> BinaryIO | None:
+        if path.endswith(ending):
+            raise PermissionError(path)
+        return opened(path)
+
+    monkeypatch.setattr(files, "open_regular", refused)
+    found = of(repo)
+    assert not any(found.has(blob) for blob in ids.values())
+    found.close()
+
+
+def test_a_place_that_no_file_has_is_left_to_git(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo.commit(FILES)
+    repo.git("repack", "-adq", "--depth=0")
+    found, blob = of(repo), repo.files()["text"]
+    for place in (1 << 40, 1 << 63, (1 << 64) - 1):
+        monkeypatch.setattr(packs._Index, "offset", lambda self, name, place=place: place)
+        assert (found.has(blob), found.read(blob, "blob")) == (False, None)
     found.close()
 
 

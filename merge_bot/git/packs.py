@@ -10,6 +10,7 @@ import os
 import struct
 from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import suppress
 from mmap import ACCESS_READ, mmap
 from typing import BinaryIO, NamedTuple
 
@@ -73,13 +74,10 @@ class Packs:
         names = [name for name in files.entries(folder) if name.startswith(b"pack-") and name.endswith(b".idx")]
         for name in names if len(names) <= _MOST else ():
             path = os.path.join(folder, name)
-            index, pack = files.open_regular(path), files.open_regular(path.removesuffix(b"idx") + b"pack")
-            if index and pack and (table := _Index.of(index, self._width)):
-                yield _Pack(table, pack)
-            else:
-                for one in (index, pack):
-                    if one:
-                        one.close()
+            with suppress(OSError):  # whoever may not read it is told by git
+                if index := _Index.of(path, self._width):
+                    pack = files.open_regular(path.removesuffix(b"idx") + b"pack")
+                    yield from [_Pack(index, pack)] if pack else ()
 
 
 class _Head(NamedTuple):
@@ -101,8 +99,11 @@ class _Index:
         self._far = self._offsets + self._fanout[255] * _WORD.size
 
     @classmethod
-    def of(cls, file: BinaryIO, width: int) -> _Index | None:
-        """The index in a file; None if it is of another version, or no index. The file is closed."""
+    def of(cls, path: bytes, width: int) -> _Index | None:
+        """The index in a file; None if it is of another version, or no index. Raises OSError."""
+        file = files.open_regular(path)
+        if file is None:
+            return None
         with file:
             if os.fstat(file.fileno()).st_size < len(_HEAD) + _FANOUT.size:
                 return None
@@ -141,11 +142,11 @@ class _Pack:
 
     def head(self, offset: int) -> _Head | None:
         """The head of an object that lies whole at this place."""
-        return _head_of(os.pread(self._file.fileno(), _LONGEST_HEAD, offset))
+        return _head_of(self._at(offset, _LONGEST_HEAD))
 
     def read(self, offset: int, kind: str) -> bytes | None:
         """The content of an object that lies whole at this place, if it is of this kind."""
-        first = os.pread(self._file.fileno(), _PIECE, offset)
+        first = self._at(offset, _PIECE)
         head = _head_of(first)
         if head is None or head.kind != kind:
             return None
@@ -153,9 +154,16 @@ class _Pack:
 
     def _pieces(self, first: bytes, further: int) -> Iterator[bytes]:
         yield first
-        while piece := os.pread(self._file.fileno(), _PIECE, further):
+        while piece := self._at(further, _PIECE):
             yield piece
             further += len(piece)
+
+    def _at(self, offset: int, size: int) -> bytes:
+        """So many bytes from there, or fewer at the end; none where nothing can be read."""
+        try:
+            return os.pread(self._file.fileno(), size, offset)
+        except (OSError, OverflowError):
+            return b""
 
 
 def _head_of(data: bytes) -> _Head | None:
