@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from merge_bot.check import Entities, EntityRules, Gone, without
+from merge_bot.check import Entities, EntityRules, Gone, staying, without
 from merge_bot.collection import ENTITIES, Collection, Collections
 from merge_bot.conflicts import Conflict
 from merge_bot.counting import derived
@@ -32,9 +32,9 @@ class Unfit(Exception):
 class Apart:
     """The collections that another process merges: `names`, once there is something."""
 
-    def __init__(self, line: Wire, able: Iterable[str]) -> None:
+    def __init__(self, wire: Wire, able: Iterable[str]) -> None:
         self.names: frozenset[str] = frozenset()
-        self._line, self._able = line, able
+        self._wire, self._able = wire, able
         self._results: dict[str, _Result] | None = None
 
     @classmethod
@@ -47,29 +47,29 @@ class Apart:
             for name, one in collections.items()
             if one.layout == ENTITIES and not one.enters_whole and not any(derived(one))
         ]
-        line = ahead.beside(lambda line: _merge(collections, rules, grounds, line)) if able else None
-        return cls(line, able) if line else None
+        wire = ahead.beside(lambda wire: _merge(collections, rules, grounds, wire)) if able else None
+        return cls(wire, able) if wire else None
 
     def take(self, pending: Pending, closed: Closed) -> None:
         """Tell it what there is to merge, and which conflicts are settled."""
         operations = {name: _plain(pending.operations[name]) for name in self._able if pending.operations[name]}
         self.names = frozenset(operations)
-        self._line.say((operations, closed))
+        self._wire.say((operations, closed))
 
     def go_on(self, gone: Gone) -> None:
         """Tell it which operations have to wait, as far as is known here."""
         if self.names:
-            self._line.say({name: lost for name, lost in gone.items() if name in self.names})
+            self._wire.say({name: lost for name, lost in gone.items() if name in self.names})
 
     def agree(self) -> None:
         """Wait until it has looked at all entities. Raises Unfit; it does nothing more then."""
-        if self.names and not self._line.hear():
+        if self.names and not self._wire.hear():
             raise Unfit
 
     def folded(self, name: str, ground: Ground) -> Folded:
         """What came of a collection, when all are ready. Its conflicts enter those of the ground."""
         if self._results is None:
-            self._results = self._line.hear()
+            self._results = self._wire.hear()
         folded, changes, conflicts, opened = self._results[name]
         ground.conflicts.take_over(name, conflicts, opened)
         return folded._replace(changes=list(map(Finished._make, changes)))
@@ -84,9 +84,9 @@ class _Result(NamedTuple):
     opened: list[Conflict]
 
 
-def _merge(collections: Collections, rules: EntityRules, opened: Callable[[Closed], Grounds], line: There) -> None:
+def _merge(collections: Collections, rules: EntityRules, opened: Callable[[Closed], Grounds], wire: There) -> None:
     """What the other process does."""
-    told, closed = line.hear()
+    told, closed = wire.hear()
     if not told:
         return
     pending: dict[str, list[Operation]] = {name: list(map(Operation._make, ones)) for name, ones in told.items()}
@@ -97,18 +97,18 @@ def _merge(collections: Collections, rules: EntityRules, opened: Callable[[Close
     entities = Entities(grounds, collections, rules)
     for name, operations in pending.items():
         entities.find(name, operations)
-    gone: Gone = line.hear()
+    gone: Gone = wire.hear()
     if not _all_fit(entities, gone):
-        line.say(False)
+        wire.say(False)
         return
-    line.say(True)
+    wire.say(True)
     del entities
     kept = without(everything, gone)
-    line.say({name: _folded(collections[name], kept.of(name), grounds, line) for name in pending})
+    wire.say({name: _folded(collections[name], kept.of(name), grounds, wire) for name in pending})
 
 
-def _folded(rules: Collection, operations: Sequence[Operation], grounds: Grounds, line: There) -> _Result:
-    folded = fold_one(rules, operations, grounds.pop(rules.name), line)
+def _folded(rules: Collection, operations: Sequence[Operation], grounds: Grounds, wire: There) -> _Result:
+    folded = fold_one(rules, operations, grounds.pop(rules.name), wire)
     opened = [one for one in grounds.conflicts.opened.values() if one.collection == rules.name]
     changes = _plain(folded.changes)
     return _Result(folded._replace(changes=[]), changes, grounds.conflicts.entries.get(rules.name, {}), opened)
@@ -122,7 +122,7 @@ def _plain(ones: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 def _all_fit(entities: Entities, gone: Gone) -> bool:
     for entity, operations in entities.operations.items():
         if lost := gone.get(entity[0]):
-            operations = [one for one in operations if one.index not in lost.get(one.origin.digest, ())]
+            operations = staying(operations, lost)
         if entities.fold(entity, entities.known(entity), operations)[1]:
             return False
     return True

@@ -98,8 +98,13 @@ def without(pending: Pending, gone: Gone) -> Pending:
         if name in batches:
             batches[name] = [one.without(lost.get(one.origin.digest, ())) for one in batches[name]]
         else:
-            operations[name] = [one for one in operations[name] if one.index not in lost.get(one.origin.digest, ())]
+            operations[name] = staying(operations[name], lost)
     return Pending(batches, operations)
+
+
+def staying(operations: Sequence[Operation], lost: Mapping[str, set[int]]) -> list[Operation]:
+    """The operations on a collection without those that are lost, by delta and index."""
+    return [one for one in operations if one.index not in lost.get(one.origin.digest, ())]
 
 
 def _name(operation: Operation) -> tuple[str, int]:

@@ -310,10 +310,10 @@ class Repository:
         There this is the same repository with processes of its own: nobody may share a pipe to git.
         """
 
-        def there(line: There) -> None:
+        def there(wire: There) -> None:
             inherited = self._objects, self._expected  # their files are closed here, and must not be closed once more
             self._objects, self._expected = self._objects.again(), []
-            work(line)
+            work(wire)
             self._objects, self._expected = inherited
 
         return self._writer.beside(there) if self._is_much else None

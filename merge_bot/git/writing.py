@@ -137,7 +137,7 @@ def _write_all(pack: Pack, source: IO[bytes], target: IO[bytes], first: Any) -> 
 
 
 class _There:
-    """The line's end in the process."""
+    """The wire's end in the process."""
 
     def __init__(self, pack: Pack, source: IO[bytes], target: IO[bytes]) -> None:
         self._pack, self._source, self._target = pack, source, target
@@ -159,12 +159,12 @@ class _NotWanted(Exception):
     """There is something to write, while the work waits for what it was begun for: nobody needs it any more."""
 
 
-def _do(work: Callable[[There], None], line: _There) -> Any:
+def _do(work: Callable[[There], None], wire: _There) -> Any:
     """What goes wrong is told instead of what would have been said next. Returns what was heard in vain."""
     try:
-        work(line)
+        work(wire)
     except _NotWanted as other:
         return other.args[0]
     except Exception as problem:
-        line.say(noted(problem))
+        wire.say(noted(problem))
     return None
